@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one way from values to bytes, and the strict way back. Not a schema: it knows no field names.
+
+1. Values are strings, integers within 2^53, booleans, arrays and objects; no floats, no null.
+2. Written form: RFC 8785; strings are NFC; names of members are 1 to 64 printable ASCII characters.
+3. What is signed is read by `parse`, which refuses any bytes that are not the written form of their value.
+4. What is not signed may be read by `read_json`: any white space and order, all other rules alike.
+"""
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from protocol import limits
+from protocol.errors import LocalProtocolError, MalformedError, ReasonCode
+
+JSONValue = str | int | bool | Sequence["JSONValue"] | Mapping[str, "JSONValue"]
+JSONObject = Mapping[str, JSONValue]
+
+
+def to_bytes(value: JSONValue) -> bytes:
+    """Write the one canonical form of a value.
+
+    Raises:
+        LocalProtocolError: the value holds something the restricted form has no place for.
+
+    Spec: RFC 8785 section 3.2; PROTOCOL.md section 2.
+    """
+    problem = _problem(value, 1)
+    if problem:
+        raise LocalProtocolError(problem, code=ReasonCode.BAD_FIELD)
+    return _encode(value)
+
+
+def parse(data: bytes, max_bytes: int) -> JSONValue:
+    """Read canonical bytes; anything but the exact written form is refused.
+
+    Raises:
+        MalformedError: too long (`too_large`), or not canonical (`bad_json`).
+
+    Spec: PROTOCOL.md section 2.
+    """
+    value = _load(data, max_bytes, pairs_hook=None)
+    try:
+        same = _encode(value) == data
+    except UnicodeEncodeError:
+        same = False
+    if not same:
+        raise MalformedError("not in canonical form")
+    return value
+
+
+def read_json(data: bytes, max_bytes: int) -> JSONValue:
+    """Read any JSON text within our value rules, canonical or not; for input that nobody signed.
+
+    Raises:
+        MalformedError: too long (`too_large`), or outside the rules (`bad_json`).
+    """
+    return _load(data, max_bytes, pairs_hook=_unique)
+
+
+def parse_object(data: bytes, max_bytes: int) -> JSONObject:
+    """Read canonical bytes that must hold an object at the top."""
+    value = parse(data, max_bytes)
+    if not isinstance(value, Mapping):
+        raise MalformedError("the top value must be an object")
+    return value
+
+
+def _encode(value: JSONValue) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return text.encode("utf-8")
+
+
+def _load(data: bytes, max_bytes: int, pairs_hook: object) -> JSONValue:
+    if len(data) > max_bytes:
+        raise MalformedError(f"longer than {max_bytes} bytes", code=ReasonCode.TOO_LARGE)
+    try:
+        value: JSONValue = json.loads(
+            data.decode("utf-8", "strict"),
+            parse_float=_refuse,
+            parse_constant=_refuse,
+            parse_int=_integer,
+            object_pairs_hook=pairs_hook,  # type: ignore[arg-type]  # None or a function of the pairs
+        )
+    except MalformedError:
+        raise
+    except (ValueError, RecursionError):
+        raise MalformedError("not valid JSON in UTF-8") from None
+    problem = _problem(value, 1)
+    if problem:
+        raise MalformedError(problem)
+    return value
+
+
+def _refuse(_text: str) -> NoReturn:
+    raise MalformedError("only integers are numbers here")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 17 or text == "-0":
+        raise MalformedError("an integer outside the range")
+    return int(text)
+
+
+def _unique(pairs: list[tuple[str, JSONValue]]) -> dict[str, JSONValue]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise MalformedError("a member appears twice")
+    return result
+
+
+def _problem(value: object, depth: int) -> str | None:  # noqa: PLR0911 -- one return a rule reads best
+    """Name the first rule that a value breaks, or None."""
+    if isinstance(value, str):
+        return _text_problem(value)
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return None if abs(value) <= limits.MAX_SAFE_INTEGER else "an integer outside the range"
+    if depth > limits.MAX_JSON_DEPTH:
+        return f"nested deeper than {limits.MAX_JSON_DEPTH}"
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            if not (isinstance(name, str) and name.isascii() and name.isprintable() and 1 <= len(name) <= 64):
+                return "a member name outside printable ASCII or the length"
+            if problem := _problem(member, depth + 1):
+                return problem
+        return None
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return next((problem for item in value if (problem := _problem(item, depth + 1))), None)
+    return "null or a type that has no canonical form"
+
+
+def _text_problem(text: str) -> str | None:
+    if text.isascii():
+        return "a NUL character" if "\0" in text else None
+    if "\0" in text:
+        return "a NUL character"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "a lone surrogate"
+    return None if unicodedata.is_normalized("NFC", text) else "text that is not NFC"
