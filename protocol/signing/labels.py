@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The purposes a signature can have. Not names of keys: one key may sign for several purposes.
+
+1. Every signature is made for exactly one label and verifies for no other.
+2. The list is closed; a label is never used for a second purpose.
+"""
+
+NODE_CERTIFICATE = "anp1/node-cert"
+"""An authority root over the certificate of a node of the same authority."""
+RECORD = "anp1/record"
+"""A node over evidence records of its authority."""
+RECEIPT = "anp1/receipt"
+"""A node over receipts for what it received, rejected or showed to a reader."""
+STATEMENT = "anp1/statement"
+"""A network officer or an authority root over a directory statement."""
+POSSESSION = "anp1/possession"
+"""The holder of a key over its own admission, to show that it holds the key."""
+
+ALL = frozenset({NODE_CERTIFICATE, RECORD, RECEIPT, STATEMENT, POSSESSION})
