@@ -5,11 +5,14 @@
 2. Written form: RFC 8785; strings are NFC; names of members are 1 to 64 printable ASCII characters.
 3. What is signed is read by `parse`, which refuses any bytes that are not the written form of their value.
 4. What is not signed may be read by `read_json`: any white space and order, all other rules alike.
+5. A moment is text: RFC 3339 in UTC with milliseconds and `Z`, between the years 2000 and 2199.
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NoReturn
 
 from protocol import limits
@@ -17,6 +20,10 @@ from protocol.errors import LocalProtocolError, MalformedError, ReasonCode
 
 JSONValue = str | int | bool | Sequence["JSONValue"] | Mapping[str, "JSONValue"]
 JSONObject = Mapping[str, JSONValue]
+
+_MOMENT = re.compile(
+    r"2[01]\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII
+)
 
 
 def to_bytes(value: JSONValue) -> bytes:
@@ -66,6 +73,36 @@ def parse_object(data: bytes, max_bytes: int) -> JSONObject:
     if not isinstance(value, Mapping):
         raise MalformedError("the top value must be an object")
     return value
+
+
+def moment_text(at: datetime) -> str:
+    """Write a moment, cut to milliseconds, as `2026-07-01T09:30:00.000Z`.
+
+    Raises:
+        LocalProtocolError: the time is naive or outside the years 2000 to 2199.
+
+    Spec: RFC 3339 section 5.6; PROTOCOL.md section 2.
+    """
+    if at.tzinfo is None or not 2000 <= at.astimezone(UTC).year < 2200:
+        raise LocalProtocolError("not a moment that can be written", code=ReasonCode.BAD_FIELD)
+    utc = at.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def parse_moment(text: str) -> datetime:
+    """Read a moment; only the one form that `moment_text` writes is taken.
+
+    Raises:
+        MalformedError: any other form, offset, precision, or a day that does not exist (`bad_field`).
+
+    Spec: RFC 3339 section 5.6; PROTOCOL.md section 2.
+    """
+    if _MOMENT.fullmatch(text):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
+    raise MalformedError("not a moment in UTC with milliseconds", code=ReasonCode.BAD_FIELD)
 
 
 def _encode(value: JSONValue) -> bytes:

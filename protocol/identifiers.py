@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names for machines: authorities, nodes, consultations, records, envelopes, keys. Not names for people.
+"""Names for machines: authorities, nodes, consultations, records, keys, directory views. Not for people.
 
 1. Machine names are ASCII. Whatever a person reads is a value, never an identifier.
 2. Ids are time-ordered (UUIDv7, RFC 9562 section 5.7), so that a store grows at its right edge.
@@ -7,6 +7,7 @@
 """
 
 import re
+from dataclasses import dataclass
 from typing import NewType
 from uuid import UUID
 
@@ -26,6 +27,20 @@ KeyId = NewType("KeyId", str)
 """64 lower-case hex digits: SHA-256 over algorithm name, a zero byte and the raw public key."""
 Digest = NewType("Digest", str)
 """64 lower-case hex digits of a SHA-256."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryView:
+    """Which state of the directory somebody stood on.
+
+    Attributes:
+        size: number of statements, at least 0.
+        root: Merkle root over them in hex.
+    """
+
+    size: int
+    root: Digest
+
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
