@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The types of message that authorities exchange. Not their bodies: those are in `protocol.messages`."""
+
+from enum import StrEnum
+
+
+class MessageType(StrEnum):
+    """What a record says to the other authority.
+
+    Spec: PROTOCOL.md section 9.
+    """
+
+    CONSULT_REQUEST = "CONSULT_REQUEST"
+    ACK = "ACK"
+    CLARIFICATION_REQUEST = "CLARIFICATION_REQUEST"
+    CLARIFICATION = "CLARIFICATION"
+    ANSWER = "ANSWER"
+    REFUSAL = "REFUSAL"
+    WITHDRAWAL = "WITHDRAWAL"
+    CLOSE = "CLOSE"
