@@ -4,10 +4,12 @@
 1. Machine names are ASCII. Whatever a person reads is a value, never an identifier.
 2. Ids are time-ordered (UUIDv7, RFC 9562 section 5.7), so that a store grows at its right edge.
 3. `parse_…` takes untrusted text and raises `MalformedError` without quoting it.
+4. A key id covers the name of the algorithm: equal octets under another algorithm are another key.
 """
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import NewType
 from uuid import UUID
 
@@ -81,6 +83,14 @@ def parse_key_id(text: str) -> KeyId:
 def parse_digest(text: str) -> Digest:
     """Read a SHA-256 in hex, or raise `MalformedError`."""
     return Digest(_require(_HEX64, text, "digest"))
+
+
+def key_id_of(algorithm: str, raw: bytes) -> KeyId:
+    """Return the key id of a public key.
+
+    Spec: PROTOCOL.md section 3.
+    """
+    return KeyId(sha256(algorithm.encode("ascii") + b"\0" + raw).hexdigest())
 
 
 def uuid7(now_milliseconds: int, randomness: bytes) -> UUID:

@@ -4,19 +4,18 @@
 1. The construction is id-MLDSA65-Ed25519-SHA512 of the composite ML-DSA draft (version 19); our label is
    its application context. Either half alone verifies for nothing else.
 2. A public key exists as a value only after admission: lengths, and the strict test of the Ed25519 half.
-3. A key id is SHA-256 over the name of the algorithm, a zero octet and the raw key: equal octets under
-   another algorithm are another key.
+3. A label is an argument of every signature, and of every verification.
 """
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256, sha512
+from hashlib import sha512
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 
 from protocol.errors import LocalProtocolError, UntrustedError
-from protocol.identifiers import KeyId
+from protocol.identifiers import KeyId, key_id_of
 from protocol.signing import ed25519, labels
 
 ALGORITHM = "composite-mldsa65-ed25519"
@@ -46,14 +45,6 @@ class PublicKey:
     key_id: KeyId
     mldsa_half: MLDSA65PublicKey = field(repr=False, compare=False)
     ed25519_half: bytes = field(repr=False, compare=False)
-
-
-def key_id_of(algorithm: str, raw: bytes) -> KeyId:
-    """Return the typed hash of a public key, 64 hex digits.
-
-    Spec: PROTOCOL.md section 3.
-    """
-    return KeyId(sha256(algorithm.encode("ascii") + b"\0" + raw).hexdigest())
 
 
 @lru_cache(maxsize=_REMEMBERED_KEYS)

@@ -6,12 +6,11 @@ from functools import lru_cache
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 from nacl.signing import SigningKey
 
-from protocol.identifiers import KeyId
+from protocol.identifiers import KeyId, key_id_of
 from protocol.signing.composite import (
     ALGORITHM,
     MLDSA_CONTEXT,
     PublicKey,
-    key_id_of,
     message_representative,
     parse_public_key,
 )

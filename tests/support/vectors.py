@@ -42,3 +42,9 @@ def wycheproof(name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return (group, test) pairs of one Wycheproof file, or skip the test."""
     document = vector_json(f"wycheproof/{name}")
     return [(group, test) for group in document["testGroups"] for test in group["tests"]]
+
+
+def vector_text(name: str) -> str:
+    """Read one text file, `.gz` or not, or skip the test."""
+    data = vector_path(name).read_bytes()
+    return (gzip.decompress(data) if name.endswith(".gz") else data).decode("ascii")
