@@ -50,6 +50,10 @@ class NoPassphraseError(KeystoreError):
     """Nobody gave a passphrase."""
 
 
+class WeakPassphraseError(KeystoreError):
+    """The passphrase is too short to protect a new file, or too long to be one."""
+
+
 class KeyFileWriteError(KeystoreError):
     """The disk did not take the file."""
 
