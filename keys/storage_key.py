@@ -17,12 +17,12 @@ from nacl.exceptions import CryptoError
 from keys.errors import RowDamagedError
 from keys.secret import SecretBytes
 from protocol.interfaces import Entropy
+from protocol.octets import op
 
 VERSION = 1
 NONCE_BYTES = 24
 TAG_BYTES = 16
 OVERHEAD_BYTES = 1 + NONCE_BYTES + TAG_BYTES
-MAX_NAME_BYTES = 16_383
 _HINT = "Run `globe-node audit verify` to see what else is damaged, then restore from a backup."
 
 
@@ -95,11 +95,4 @@ class StorageKey:
 
 
 def _row_of(table: str, row_id: bytes) -> bytes:
-    return _vector(table.encode("ascii")) + _vector(row_id) + bytes([VERSION])
-
-
-def _vector(data: bytes) -> bytes:
-    if len(data) > MAX_NAME_BYTES:
-        raise ValueError("a table name or row id is too long")
-    head = bytes([len(data)]) if len(data) < 64 else (0x4000 | len(data)).to_bytes(2, "big")
-    return head + data
+    return op(table.encode("ascii")) + op(row_id) + bytes([VERSION])

@@ -69,11 +69,6 @@ def test_a_key_of_another_length_is_refused() -> None:
         StorageKey(SecretBytes(b"short"))
 
 
-def test_a_row_id_without_bound_is_refused() -> None:
-    with pytest.raises(ValueError, match="too long"):
-        KEY.seal("record", b"x" * 16_384, b"", SeededEntropy())
-
-
 def test_the_form_is_frozen() -> None:
     sealed = KEY.seal("record", b"row", b"hello", SeededEntropy("frozen"))
     assert sealed.hex() == FROZEN
