@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How foreign text becomes the value of a directory field. It knows no statement and no state.
+
+1. Every model is strict, frozen and closed: an unknown member is refused, nothing is converted silently.
+2. Errors name a rule or one of our own field names, never what was read.
+3. `to_object` and `read_fields` are inverses.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated, TypeVar, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+)
+
+from protocol import canonical, limits
+from protocol.canonical import JSONObject
+from protocol.errors import MalformedError, ReasonCode
+from protocol.identifiers import (
+    AuthorityId,
+    Digest,
+    KeyId,
+    NodeId,
+    parse_authority_id,
+    parse_digest,
+    parse_key_id,
+    parse_node_id,
+)
+from protocol.octets import base64_text, parse_base64
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
+_DAY = re.compile(r"2[01]\d\d-\d\d-\d\d", re.ASCII)
+_TAG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,32}){0,2}", re.ASCII)
+_HOURS = re.compile(r"(?:(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-4]):[0-5]\d)?", re.ASCII)
+_JOINERS = "\u200c\u200d"
+_UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+
+
+class Fields(BaseModel):
+    """A closed set of fields read from a statement."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def to_object(self) -> JSONObject:
+        """Return the fields as they stand in canonical JSON."""
+        return cast("JSONObject", self.model_dump(mode="json"))
+
+
+Model = TypeVar("Model", bound=Fields)
+
+
+def read_fields(model: type[Model], value: JSONObject) -> Model:
+    """Read one object into its model.
+
+    Raises:
+        MalformedError: an unknown member (`unknown_field`), or a missing or wrong one (`bad_field`).
+    """
+    try:
+        return model.model_validate_json(canonical.to_bytes(value))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        unknown = any(problem["type"] == "extra_forbidden" for problem in problems)
+        raise MalformedError(
+            "an unknown member" if unknown else "a member is missing or has a wrong value",
+            code=ReasonCode.UNKNOWN_FIELD if unknown else ReasonCode.BAD_FIELD,
+        ) from None
+
+
+def bad_field(rule: str) -> MalformedError:
+    """Return the error for a broken rule of one field."""
+    return MalformedError(rule, code=ReasonCode.BAD_FIELD)
+
+
+def is_line(text: str) -> bool:
+    """Whether this is a name that shows as it is: one line, no control or invisible characters."""
+    return (
+        0 < len(text) <= limits.MAX_NAME_CHARACTERS
+        and text == text.strip()
+        and not any(
+            unicodedata.category(character) in _UNSEEN and character not in _JOINERS for character in text
+        )
+    )
+
+
+def _line(text: str) -> str:
+    if not is_line(text):
+        raise bad_field("a name must be one visible line without direction or control characters")
+    return text
+
+
+def _line_or_empty(text: str) -> str:
+    return _line(text) if text else text
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise bad_field(f"not a {what}")
+        return text
+
+    return check
+
+
+def _from_text(parse: Callable[[str], object]) -> Callable[[object], object]:
+    """Let a value built in code pass as it is; text goes through its parser."""
+
+    def check(value: object) -> object:
+        return parse(value) if isinstance(value, str) else value
+
+    return check
+
+
+def _parse_day(text: str) -> date:
+    if _DAY.fullmatch(text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise bad_field("not a day")
+
+
+Line = Annotated[str, AfterValidator(_line)]
+OptionalLine = Annotated[str, AfterValidator(_line_or_empty)]
+Tag = Annotated[str, AfterValidator(_matching(_TAG, "short name of letters, digits and hyphens"))]
+Language = Annotated[str, AfterValidator(_matching(_LANGUAGE, "language tag"))]
+Country = Annotated[str, AfterValidator(_matching(_COUNTRY, "country code"))]
+TimeZone = Annotated[str, AfterValidator(_matching(_ZONE, "time zone name"))]
+Hours = Annotated[str, AfterValidator(_matching(_HOURS, "range of hours"))]
+Moment = Annotated[
+    datetime, BeforeValidator(_from_text(canonical.parse_moment)), PlainSerializer(canonical.moment_text)
+]
+Day = Annotated[date, BeforeValidator(_from_text(_parse_day)), PlainSerializer(date.isoformat)]
+OptionalDay = Annotated[
+    date | None,
+    BeforeValidator(_from_text(lambda text: _parse_day(text) if text else None)),
+    PlainSerializer(lambda day: day.isoformat() if day else "", return_type=str),
+]
+Octets = Annotated[bytes, BeforeValidator(_from_text(parse_base64)), PlainSerializer(base64_text)]
+AuthorityIdField = Annotated[AuthorityId, BeforeValidator(_from_text(parse_authority_id))]
+NodeIdField = Annotated[NodeId, BeforeValidator(_from_text(parse_node_id))]
+KeyIdField = Annotated[KeyId, BeforeValidator(_from_text(parse_key_id))]
+DigestField = Annotated[Digest, BeforeValidator(_from_text(parse_digest))]
