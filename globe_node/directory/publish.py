@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statements that we make: the network's root, admissions, and what an authority says about itself.
+
+It stores and sends nothing. What it returns was checked as a peer will check it.
+
+1. Whoever signs gives the time; places in a chain come from the state the author stands on.
+2. A statement that peers would refuse is never returned: it raises `LocalProtocolError` with their code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from keys.node_keys import AuthorityRoot, NodeKeys
+from protocol.directory.dsse import sign_statement
+from protocol.directory.judgement import Outcome, network_fingerprint
+from protocol.directory.replay import DirectoryState, replay
+from protocol.directory.statements import (
+    NETWORK_SUBJECT,
+    AddKey,
+    Admission,
+    Content,
+    NodeKeyHashes,
+    Operation,
+    Root,
+    Statement,
+    Suspension,
+    Update,
+    node_possession_message,
+    possession_message,
+)
+from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
+from protocol.identifiers import AuthorityId, Digest
+from protocol.interfaces import Signer
+from protocol.signing import labels
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A new network.
+
+    Attributes:
+        state: with nothing but its root.
+        root: the signed root statement.
+    """
+
+    state: DirectoryState
+    root: bytes
+
+
+def found_network(root: Root, officers: Sequence[Signer], issued: datetime) -> Founded:
+    """Make root 1 of a network, signed by all its officers.
+
+    Raises:
+        LocalProtocolError: the root would be refused.
+    """
+    statement = Statement(network="", subject=NETWORK_SUBJECT, seq=1, prev="", issued=issued, content=root)
+    signed = sign_statement(statement.to_payload(), officers)
+    raw = signed.to_bytes()
+    try:
+        state = replay(network_fingerprint(signed.payload), [raw])
+    except RemoteProtocolError as error:
+        raise _local(error) from error
+    return Founded(state=state, root=raw)
+
+
+def prove_root(network: Digest, root: AuthorityRoot) -> bytes:
+    """Return the proof that whoever asks for admission holds the authority's root key."""
+    return root.signing.sign(labels.POSSESSION, possession_message(network, root.authority))
+
+
+def key_addition(network: Digest, node: NodeKeys) -> AddKey:
+    """Return the operation that publishes the keys of a node, with its proof of possession."""
+    hashes = NodeKeyHashes(
+        certificate=_digest(node.certificate),
+        encryption_key=_digest(node.encryption.public_key),
+        tls_certificate=_digest(node.tls.certificate_der),
+    )
+    message = node_possession_message(network, node.authority, hashes=hashes)
+    return AddKey(
+        certificate=node.certificate,
+        encryption_key=node.encryption.public_key,
+        tls_certificate=node.tls.certificate_der,
+        proof=node.signing.sign(labels.POSSESSION, message),
+    )
+
+
+def admit_authority(
+    state: DirectoryState,
+    authority: AuthorityId,
+    admission: Admission,
+    *,
+    officers: Sequence[Signer],
+    issued: datetime,
+) -> bytes:
+    """Let an authority in, or renew its admission.
+
+    Raises:
+        LocalProtocolError: it would be refused.
+    """
+    return _author(state, authority, admission, signers=officers, issued=issued)
+
+
+def suspend_authority(
+    state: DirectoryState,
+    authority: AuthorityId,
+    suspension: Suspension,
+    *,
+    signers: Sequence[Signer],
+    issued: datetime,
+) -> bytes:
+    """Stop all exchange with an authority; by officers, or by itself.
+
+    Raises:
+        LocalProtocolError: it would be refused.
+    """
+    return _author(state, authority, suspension, signers=signers, issued=issued)
+
+
+def update_authority(
+    state: DirectoryState, root: AuthorityRoot, operations: Sequence[Operation], *, issued: datetime
+) -> bytes:
+    """Change what an authority says about itself.
+
+    Raises:
+        LocalProtocolError: it would be refused, or it names something that is not there.
+    """
+    update = Update(ops=tuple(operations))
+    return _author(state, root.authority, update, signers=(root.signing,), issued=issued)
+
+
+def _author(
+    state: DirectoryState,
+    authority: AuthorityId,
+    content: Content,
+    *,
+    signers: Sequence[Signer],
+    issued: datetime,
+) -> bytes:
+    draft = Statement(
+        network=state.network.fingerprint,
+        subject=authority,
+        seq=1,
+        prev="",
+        issued=issued,
+        content=content,
+    )
+    seq, prev = state.next_place(draft.chain)
+    statement = Statement(
+        network=draft.network, subject=authority, seq=seq, prev=prev, issued=issued, content=content
+    )
+    raw = sign_statement(statement.to_payload(), signers).to_bytes()
+    try:
+        outcome = state.advance(raw)[1].outcome
+    except RemoteProtocolError as error:
+        raise _local(error) from error
+    if outcome not in (Outcome.ADMITTED, Outcome.PENDING):
+        raise LocalProtocolError("this would change nothing", code=ReasonCode.DIR_CHAIN)
+    return raw
+
+
+def _digest(data: bytes) -> Digest:
+    return Digest(sha256(data).hexdigest())
+
+
+def _local(error: RemoteProtocolError) -> LocalProtocolError:
+    return LocalProtocolError(str(error), code=error.code)
