@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trees: against outside probes, against the plain definition, and against changed proofs."""
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.errors import LocalProtocolError, MalformedError, RemoteProtocolError, UntrustedError
+from protocol.tlog import merkle
+from protocol.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash, node_hash, parse_frontier, root_of
+from tests.support.vectors import vector_json, vector_path
+
+LEAVES = [leaf_hash(bytes([number])) for number in range(70)]
+SIZES = st.integers(1, len(LEAVES))
+
+
+def plain_root(leaves: list[bytes]) -> bytes:
+    """The definition of RFC 6962, word for word."""
+    if not leaves:
+        return EMPTY_ROOT
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    return node_hash(plain_root(leaves[:split]), plain_root(leaves[split:]))
+
+
+def read(level: int, index: int) -> bytes:
+    assert (index + 1) << level <= len(LEAVES)
+    return plain_root(LEAVES[index << level : (index + 1) << level])
+
+
+def b64(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def probes(name: str) -> list[Any]:
+    return list(vector_json(f"translog/merkle/{name}.json"))
+
+
+def holds(check: Any) -> bool:
+    try:
+        check()
+    except RemoteProtocolError:
+        return False
+    return True
+
+
+def test_the_classic_tree_of_eight() -> None:
+    tree = vector_json("translog/merkle/rfc6962-tree8.json")
+    hashes = [leaf_hash(bytes.fromhex(text)) for text in tree["leaf_inputs_hex"]]
+    for size in range(9):
+        assert root_of(hashes[:size]) == plain_root(hashes[:size])
+    for level, row in enumerate(tree["node_hashes_hex_by_level"]):
+        for index, text in enumerate(row):
+            assert plain_root(hashes[index << level : (index + 1) << level]).hex() == text
+
+
+@pytest.mark.vectors
+def test_inclusion_probes() -> None:
+    cases = probes("inclusion")
+    assert len(cases) == 98
+    for case in cases:
+        proof = [b64(text) for text in case["proof"] or []]
+        good = holds(
+            lambda case=case, proof=proof: merkle.verify_inclusion(
+                b64(case["leafHash"]),
+                case["leafIdx"],
+                size=case["treeSize"],
+                proof=proof,
+                root=b64(case["root"]),
+            )
+        )
+        assert good is not case["wantErr"], case["desc"]
+
+
+@pytest.mark.vectors
+def test_consistency_probes() -> None:
+    cases = probes("consistency")
+    assert len(cases) == 98
+    for case in cases:
+        proof = [b64(text) for text in case["proof"] or []]
+        good = holds(
+            lambda case=case, proof=proof: merkle.verify_consistency(
+                case["size1"],
+                case["size2"],
+                proof=proof,
+                old_root=b64(case["root1"]),
+                new_root=b64(case["root2"]),
+            )
+        )
+        words_for_roots = len(b64(case["root1"])) != merkle.HASH_BYTES  # we refuse what is no SHA-256
+        assert good is not (case["wantErr"] or words_for_roots), case["desc"]
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize("kind", ["valid", "invalid"])
+def test_inclusion_cases_of_another_log(kind: str) -> None:
+    for case in vector_json(f"translog/sigsum/merkle-inclusion-{kind}.json"):
+        good = holds(
+            lambda case=case: merkle.verify_inclusion(
+                b64(case["leaf_hash"]),
+                case["leaf_index"],
+                size=case["tree_size"],
+                proof=[b64(text) for text in case["inclusion_path"]],
+                root=b64(case["root_hash"]),
+            )
+        )
+        assert good is (kind == "valid"), case.get("comment")
+
+
+@pytest.mark.vectors
+def test_a_mirror_of_three_hundred_entries_gives_the_cosigned_root() -> None:
+    place = (
+        "translog/sunlight/witness/mirror/000de184301123b9278c086a7d9f68c9577e83872224c197058fd90784ea9706"
+    )
+    data = (
+        vector_path(f"{place}/tile/0/000").read_bytes() + vector_path(f"{place}/tile/0/001.p/44").read_bytes()
+    )
+    hashes = [data[at : at + 32] for at in range(0, len(data), 32)]
+    completed: list[tuple[int, int, bytes]] = []
+    frontier = Frontier().append(hashes, lambda *node: completed.append(node))
+    lines = vector_path(f"{place}/checkpoint").read_text("utf-8").split("\n")
+    assert (frontier.size, frontier.root()) == (int(lines[1]), b64(lines[2]))
+    assert completed == [(8, 0, vector_path(f"{place}/tile/1/000.p/1").read_bytes())]
+
+
+def test_an_empty_tree_has_the_hash_of_nothing() -> None:
+    assert Frontier().root() == root_of([]) == EMPTY_ROOT
+
+
+@given(SIZES, st.integers(0, 70))
+def test_a_frontier_grows_to_the_plain_root(size: int, cut: int) -> None:
+    frontier = Frontier().append(LEAVES[:cut][:size])
+    frontier = frontier.append(LEAVES[frontier.size : size])
+    assert frontier.size == size
+    assert frontier.root() == plain_root(LEAVES[:size])
+    assert parse_frontier(frontier.to_bytes()) == frontier
+
+
+@given(st.data(), SIZES)
+def test_inclusion_proofs_hold_and_fit_one_leaf_only(data: st.DataObject, size: int) -> None:
+    index = data.draw(st.integers(0, size - 1))
+    proof = merkle.inclusion_proof(index, size, read)
+    root = plain_root(LEAVES[:size])
+    merkle.verify_inclusion(LEAVES[index], index, size=size, proof=proof, root=root)
+    other = data.draw(st.integers(0, size))
+    if other != index:
+        with pytest.raises(RemoteProtocolError):
+            merkle.verify_inclusion(LEAVES[index], other, size=size, proof=proof, root=root)
+    with pytest.raises(MalformedError):
+        merkle.verify_inclusion(LEAVES[index], index, size=size, proof=[*proof, root], root=root)
+    with pytest.raises(UntrustedError):
+        merkle.verify_inclusion(leaf_hash(b"other"), index, size=size, proof=proof, root=root)
+
+
+@given(st.data(), SIZES)
+def test_consistency_proofs_hold_and_fit_one_past_only(data: st.DataObject, new: int) -> None:
+    old = data.draw(st.integers(1, new))
+    proof = merkle.consistency_proof(old, new, read)
+    old_root, new_root = plain_root(LEAVES[:old]), plain_root(LEAVES[:new])
+    merkle.verify_consistency(old, new, proof=proof, old_root=old_root, new_root=new_root)
+    with pytest.raises(UntrustedError):
+        merkle.verify_consistency(old, new, proof=proof, old_root=leaf_hash(b"other"), new_root=new_root)
+    with pytest.raises(UntrustedError):
+        merkle.verify_consistency(old, new, proof=proof, old_root=old_root, new_root=leaf_hash(b"other"))
+    with pytest.raises(MalformedError):
+        merkle.verify_consistency(old, new, proof=[*proof, new_root], old_root=old_root, new_root=new_root)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_frontier_or_malformed(data: bytes) -> None:
+    try:
+        frontier = parse_frontier(data)
+    except MalformedError:
+        return
+    assert frontier.to_bytes() == data
+
+
+def test_what_can_not_be_proved_is_refused() -> None:
+    for index, size in ((-1, 3), (3, 3), (0, 0)):
+        with pytest.raises(LocalProtocolError):
+            merkle.inclusion_proof(index, size, read)
+    for old, new in ((0, 3), (4, 3)):
+        with pytest.raises(LocalProtocolError):
+            merkle.consistency_proof(old, new, read)
+    for start, end in ((1, 3), (2, 2), (3, 2), (2, 5)):
+        with pytest.raises(LocalProtocolError):
+            merkle.range_root(start, end, read)
+    with pytest.raises(MalformedError):
+        Frontier(3, (EMPTY_ROOT,))
+    with pytest.raises(MalformedError):
+        merkle.verify_inclusion(b"short", 0, size=1, proof=[], root=EMPTY_ROOT)
