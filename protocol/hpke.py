@@ -19,8 +19,9 @@ from hashlib import sha3_256, shake_256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
+from nacl.exceptions import CryptoError
 
 from protocol.errors import LocalProtocolError, UntrustedError
 from protocol.identifiers import KeyId, key_id_of
@@ -35,6 +36,8 @@ _MLKEM_PUBLIC_KEY_BYTES = 1184
 _MLKEM_ENCAPSULATED_BYTES = 1088
 _XWING_LABEL = b"\\.//^\\"
 _FIELD_PRIME = 2**255 - 19
+_ANY_SCALAR = bytes(31) + b"\x40"
+"""A scalar as RFC 7748 clamps it: a multiple of 8, so low-order points become zero."""
 _REMEMBERED_KEYS = 1024
 
 
@@ -51,7 +54,7 @@ class XWingPublicKey:
     raw: bytes = field(repr=False)
     key_id: KeyId
     mlkem_half: MLKEM768PublicKey = field(repr=False, compare=False)
-    x25519_half: X25519PublicKey = field(repr=False, compare=False)
+    x25519_half: bytes = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class XWingSecrets:
 
     public_key: bytes = field(repr=False)
     mlkem_half: MLKEM768PrivateKey = field(repr=False, compare=False)
-    x25519_half: X25519PrivateKey = field(repr=False, compare=False)
+    x25519_half: bytes = field(repr=False, compare=False)
 
 
 @lru_cache(maxsize=_REMEMBERED_KEYS)
@@ -75,12 +78,11 @@ def parse_xwing_public_key(raw: bytes) -> XWingPublicKey:
     """
     if len(raw) != XWING_PUBLIC_KEY_BYTES:
         raise UntrustedError("not a public key that can be admitted")
-    x25519_raw = raw[_MLKEM_PUBLIC_KEY_BYTES:]
-    if int.from_bytes(x25519_raw, "little") >= _FIELD_PRIME:
+    x25519_half = raw[_MLKEM_PUBLIC_KEY_BYTES:]
+    if int.from_bytes(x25519_half, "little") >= _FIELD_PRIME:
         raise UntrustedError("not a public key that can be admitted")
-    x25519_half = X25519PublicKey.from_public_bytes(x25519_raw)
+    _exchange(_ANY_SCALAR, x25519_half)
     try:
-        X25519PrivateKey.from_private_bytes(bytes(32)).exchange(x25519_half)
         mlkem_half = MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_PUBLIC_KEY_BYTES])
     except ValueError:
         raise UntrustedError("not a public key that can be admitted") from None
@@ -101,8 +103,8 @@ def expand_xwing_seed(seed: bytes) -> XWingSecrets:
         raise LocalProtocolError("an X-Wing seed has 32 bytes")
     expanded = shake_256(seed).digest(96)
     mlkem_half = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
-    x25519_half = X25519PrivateKey.from_private_bytes(expanded[64:])
-    public_key = mlkem_half.public_key().public_bytes_raw() + x25519_half.public_key().public_bytes_raw()
+    x25519_half = expanded[64:]
+    public_key = mlkem_half.public_key().public_bytes_raw() + crypto_scalarmult_base(x25519_half)
     return XWingSecrets(public_key=public_key, mlkem_half=mlkem_half, x25519_half=x25519_half)
 
 
@@ -119,11 +121,11 @@ def xwing_encapsulate(public_key: XWingPublicKey, entropy: Entropy) -> tuple[byt
     Spec: draft-connolly-cfrg-xwing-kem section 5.4.
     """
     mlkem_secret, mlkem_encapsulated = public_key.mlkem_half.encapsulate()
-    ephemeral = X25519PrivateKey.from_private_bytes(entropy.random_bytes(X25519_KEY_BYTES))
-    ephemeral_raw = ephemeral.public_key().public_bytes_raw()
+    ephemeral = entropy.random_bytes(X25519_KEY_BYTES)
+    x25519_encapsulated = crypto_scalarmult_base(ephemeral)
     x25519_secret = _exchange(ephemeral, public_key.x25519_half)
-    secret = _combine(mlkem_secret, x25519_secret, ephemeral_raw, public_key.raw[_MLKEM_PUBLIC_KEY_BYTES:])
-    return secret, mlkem_encapsulated + ephemeral_raw
+    secret = _combine(mlkem_secret, x25519_secret, x25519_encapsulated, public_key.x25519_half)
+    return secret, mlkem_encapsulated + x25519_encapsulated
 
 
 def xwing_decapsulate(secrets: XWingSecrets, encapsulated: bytes) -> bytes:
@@ -137,10 +139,11 @@ def xwing_decapsulate(secrets: XWingSecrets, encapsulated: bytes) -> bytes:
     if len(encapsulated) != XWING_ENCAPSULATED_BYTES:
         raise UntrustedError("cannot be opened")
     mlkem_encapsulated = encapsulated[:_MLKEM_ENCAPSULATED_BYTES]
-    ephemeral_raw = encapsulated[_MLKEM_ENCAPSULATED_BYTES:]
-    x25519_secret = _exchange(secrets.x25519_half, X25519PublicKey.from_public_bytes(ephemeral_raw))
+    x25519_encapsulated = encapsulated[_MLKEM_ENCAPSULATED_BYTES:]
+    x25519_secret = _exchange(secrets.x25519_half, x25519_encapsulated)
     mlkem_secret = secrets.mlkem_half.decapsulate(mlkem_encapsulated)
-    return _combine(mlkem_secret, x25519_secret, ephemeral_raw, secrets.public_key[_MLKEM_PUBLIC_KEY_BYTES:])
+    x25519_public = secrets.public_key[_MLKEM_PUBLIC_KEY_BYTES:]
+    return _combine(mlkem_secret, x25519_secret, x25519_encapsulated, x25519_public)
 
 
 def x25519_encapsulate(public_key: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
@@ -153,13 +156,13 @@ def x25519_encapsulate(public_key: bytes, entropy: Entropy) -> tuple[bytes, byte
     """
     if len(public_key) != X25519_KEY_BYTES:
         raise UntrustedError("not a public key that can be used")
-    ephemeral = X25519PrivateKey.from_private_bytes(entropy.random_bytes(X25519_KEY_BYTES))
-    encapsulated = ephemeral.public_key().public_bytes_raw()
-    shared = _exchange(ephemeral, X25519PublicKey.from_public_bytes(public_key))
+    ephemeral = entropy.random_bytes(X25519_KEY_BYTES)
+    encapsulated = crypto_scalarmult_base(ephemeral)
+    shared = _exchange(ephemeral, public_key)
     return _x25519_secret(shared, encapsulated + public_key), encapsulated
 
 
-def x25519_decapsulate(private_key: X25519PrivateKey, encapsulated: bytes) -> bytes:
+def x25519_decapsulate(private_key: bytes, encapsulated: bytes) -> bytes:
     """Return the shared secret of 32 bytes for DHKEM(X25519, HKDF-SHA256).
 
     Raises:
@@ -167,16 +170,19 @@ def x25519_decapsulate(private_key: X25519PrivateKey, encapsulated: bytes) -> by
 
     Spec: RFC 9180 section 4.1.
     """
+    if len(private_key) != X25519_KEY_BYTES:
+        raise LocalProtocolError("an X25519 private key has 32 bytes")
     if len(encapsulated) != X25519_KEY_BYTES:
         raise UntrustedError("cannot be opened")
-    shared = _exchange(private_key, X25519PublicKey.from_public_bytes(encapsulated))
-    return _x25519_secret(shared, encapsulated + private_key.public_key().public_bytes_raw())
+    shared = _exchange(private_key, encapsulated)
+    return _x25519_secret(shared, encapsulated + crypto_scalarmult_base(private_key))
 
 
-def _exchange(private_key: X25519PrivateKey, public_key: X25519PublicKey) -> bytes:
+def _exchange(private_key: bytes, public_key: bytes) -> bytes:
+    """Multiply; both are 32 bytes, as the callers checked."""
     try:
-        shared = private_key.exchange(public_key)
-    except ValueError:
+        shared = crypto_scalarmult(private_key, public_key)
+    except CryptoError:
         shared = bytes(X25519_KEY_BYTES)
     if hmac.compare_digest(shared, bytes(X25519_KEY_BYTES)):
         raise UntrustedError("cannot be opened")
