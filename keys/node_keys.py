@@ -8,15 +8,23 @@
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from keys.decryption_key import XWingKey
+from keys.errors import KeyMaterialError
 from keys.log_key import LogKey
 from keys.signing_key import CompositeSigningKey
 from keys.storage_key import StorageKey
 from keys.tls_identity import TLSIdentity
+from protocol import limits
+from protocol.errors import RemoteProtocolError
 from protocol.identifiers import AuthorityId, KeyId, NodeId
 from protocol.interfaces import Entropy
+from protocol.signing.certificate import NodeCertificate, issue, parse_certificate
+
+CERTIFICATE_VALIDITY: Final = timedelta(days=365)
+CERTIFICATE_BACKDATED: Final = timedelta(seconds=limits.CLOCK_TOLERANCE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,32 @@ class OfficerKey:
         return cls(office, CompositeSigningKey.generate(entropy))
 
 
+def certify(
+    root: AuthorityRoot, node: NodeId, signing: CompositeSigningKey, *, now: datetime, entropy: Entropy
+) -> bytes:
+    """Issue the certificate of a node's signing key, as wire bytes.
+
+    It holds for a year, from a little before now: clocks differ.
+
+    Spec: PROTOCOL.md section 6.
+    """
+    start = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return issue(
+        root.signing,
+        NodeCertificate(
+            serial=entropy.random_bytes(16).hex(),
+            authority=root.authority,
+            node=node,
+            key=signing.admitted,
+            not_before=start - CERTIFICATE_BACKDATED,
+            not_after=start + CERTIFICATE_VALIDITY,
+            issuer=root.signing.key_id,
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class FormerKey:
+class FormerDecryptionKey:
     """A decryption key that was replaced and still opens what was on its way.
 
     Attributes:
@@ -60,6 +92,21 @@ class FormerKey:
     """
 
     key: XWingKey
+    replaced_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FormerSigningKey:
+    """A signing key that was replaced and that the directory may still name.
+
+    Attributes:
+        key: the key.
+        certificate: its certificate, as wire bytes.
+        replaced_at: when its successor was made; aware UTC.
+    """
+
+    key: CompositeSigningKey
+    certificate: bytes = field(repr=False)
     replaced_at: datetime
 
 
@@ -77,21 +124,27 @@ class NodeKeys:
         log: signs checkpoints of the audit log.
         tls: certificate and key of its links.
         former_encryption: decryption keys replaced not long ago, newest first.
-        former_signing: the signing key before this one, for as long as the directory may still name it.
-        former_certificate: its certificate; empty without such a key.
+        former_signing: signing keys that the directory may still name, newest first.
+
+    Raises:
+        KeyMaterialError: a certificate is not that of its key, node and authority.
     """
 
     authority: AuthorityId
     node: NodeId
     signing: CompositeSigningKey
-    certificate: bytes
+    certificate: bytes = field(repr=False)
     encryption: XWingKey
     storage: StorageKey
     log: LogKey
     tls: TLSIdentity
-    former_encryption: tuple[FormerKey, ...] = ()
-    former_signing: CompositeSigningKey | None = None
-    former_certificate: bytes = field(default=b"", repr=False)
+    former_encryption: tuple[FormerDecryptionKey, ...] = ()
+    former_signing: tuple[FormerSigningKey, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._require_certificate_of(self.signing, self.certificate)
+        for former in self.former_signing:
+            self._require_certificate_of(former.key, former.certificate)
 
     @classmethod
     def generate(cls, root: AuthorityRoot, node: NodeId, now: datetime, entropy: Entropy) -> "NodeKeys":
@@ -108,7 +161,7 @@ class NodeKeys:
             authority=root.authority,
             node=node,
             signing=signing,
-            certificate=b"",
+            certificate=certify(root, node, signing, now=now, entropy=entropy),
             encryption=XWingKey.generate(entropy),
             storage=StorageKey.generate(entropy),
             log=LogKey.generate(entropy),
@@ -130,6 +183,20 @@ class NodeKeys:
         A node signs with the key that the directory names: after a rotation that the directory has not heard
         of yet, that is the former one.
         """
-        return next(
-            (key for key in (self.signing, self.former_signing) if key and key.key_id == key_id), None
-        )
+        held = (self.signing, *(former.key for former in self.former_signing))
+        return next((key for key in held if key.key_id == key_id), None)
+
+    def _require_certificate_of(self, signing: CompositeSigningKey, certificate: bytes) -> None:
+        try:
+            found = parse_certificate(certificate).certificate
+        except RemoteProtocolError:
+            found = None
+        if found is None or (found.authority, found.node, found.key) != (
+            self.authority,
+            self.node,
+            signing.admitted,
+        ):
+            raise KeyMaterialError(
+                "a node certificate does not belong to its key",
+                hint="Restore the key file from a copy; nothing was changed.",
+            )

@@ -8,12 +8,21 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from keys.at_rest.members import milliseconds_of, moment, objects, octets, require_names, text, whole
+from keys.at_rest.members import (
+    milliseconds_of,
+    moment,
+    objects,
+    octets,
+    one_object,
+    require_names,
+    text,
+    whole,
+)
 from keys.at_rest.sealed_file import FileKind
 from keys.decryption_key import XWingKey
 from keys.errors import KeyFileDamagedError
 from keys.log_key import LogKey
-from keys.node_keys import AuthorityRoot, FormerKey, NodeKeys, OfficerKey
+from keys.node_keys import AuthorityRoot, FormerDecryptionKey, FormerSigningKey, NodeKeys, OfficerKey
 from keys.secret import SecretBytes
 from keys.signing_key import CompositeSigningKey
 from keys.storage_key import StorageKey
@@ -31,8 +40,11 @@ MAX_OFFICE_CHARACTERS: Final = 63
 _ROOT_MEMBERS: Final = frozenset({"v", "authority", "signing"})
 _OFFICER_MEMBERS: Final = frozenset({"v", "office", "signing"})
 _NODE_MEMBERS: Final = frozenset(
-    {"v", "authority", "node", "signing", "encryption", "storage", "log", "tls", "former_encryption"}
+    {"v", "authority", "node", "signing", "encryption", "storage", "log", "tls"}
+    | {"former_signing", "former_encryption"}
 )
+_CERTIFIED: Final = frozenset({"secret", "certificate"})
+_REPLACED: Final = frozenset({"secret", "replaced_ms"})
 
 
 def kind_of(bundle: Bundle) -> FileKind:
@@ -92,21 +104,22 @@ def _officer(members: JSONObject) -> OfficerKey:
 
 
 def _node_members(bundle: NodeKeys) -> JSONObject:
-    signing = [(bundle.signing, bundle.certificate)]
-    if bundle.former_signing is not None:
-        signing.append((bundle.former_signing, bundle.former_certificate))
     return {
         "v": VERSION,
         "authority": bundle.authority,
         "node": bundle.node,
-        "signing": [_with_certificate(key.secret, certificate) for key, certificate in signing],
+        "signing": _with_certificate(bundle.signing.secret, bundle.certificate),
         "encryption": _secret_text(bundle.encryption.secret),
         "storage": _secret_text(bundle.storage.secret),
         "log": _secret_text(bundle.log.secret),
-        "tls": {
-            "secret": _secret_text(bundle.tls.seed),
-            "certificate": base64_text(bundle.tls.certificate_der),
-        },
+        "tls": _with_certificate(bundle.tls.seed, bundle.tls.certificate_der),
+        "former_signing": [
+            {
+                **_with_certificate(former.key.secret, former.certificate),
+                "replaced_ms": milliseconds_of(former.replaced_at),
+            }
+            for former in bundle.former_signing
+        ],
         "former_encryption": [
             {"secret": _secret_text(former.key.secret), "replaced_ms": milliseconds_of(former.replaced_at)}
             for former in bundle.former_encryption
@@ -116,36 +129,35 @@ def _node_members(bundle: NodeKeys) -> JSONObject:
 
 def _node(members: JSONObject) -> NodeKeys:
     require_names(members, _NODE_MEMBERS)
-    signing = [
-        (_signing(item, "secret"), octets(item, "certificate"))
-        for item in _items(members, "signing", {"secret", "certificate"})
-    ]
-    if not 1 <= len(signing) <= 2:
-        raise MalformedError("the signing keys of a key file")
-    former_signing, former_certificate = signing[1] if len(signing) == 2 else (None, b"")
-    (tls,) = _items({"tls": [members["tls"]]}, "tls", {"secret", "certificate"})
+    signing, tls = one_object(members, "signing"), one_object(members, "tls")
+    require_names(signing, _CERTIFIED)
+    require_names(tls, _CERTIFIED)
     return NodeKeys(
         authority=parse_authority_id(text(members, "authority")),
         node=parse_node_id(text(members, "node")),
-        signing=signing[0][0],
-        certificate=signing[0][1],
+        signing=_signing(signing, "secret"),
+        certificate=octets(signing, "certificate"),
         encryption=XWingKey(_secret(members, "encryption")),
         storage=StorageKey(_secret(members, "storage")),
         log=LogKey(_secret(members, "log")),
         tls=TLSIdentity(octets(tls, "certificate"), _secret(tls, "secret")),
         former_encryption=tuple(
-            FormerKey(XWingKey(_secret(item, "secret")), moment(item, "replaced_ms"))
-            for item in _items(members, "former_encryption", {"secret", "replaced_ms"})
+            FormerDecryptionKey(XWingKey(_secret(item, "secret")), moment(item, "replaced_ms"))
+            for item in _items(members, "former_encryption", _REPLACED)
         ),
-        former_signing=former_signing,
-        former_certificate=former_certificate,
+        former_signing=tuple(
+            FormerSigningKey(
+                _signing(item, "secret"), octets(item, "certificate"), moment(item, "replaced_ms")
+            )
+            for item in _items(members, "former_signing", _CERTIFIED | _REPLACED)
+        ),
     )
 
 
-def _items(members: JSONObject, name: str, names: set[str]) -> tuple[JSONObject, ...]:
+def _items(members: JSONObject, name: str, names: frozenset[str]) -> tuple[JSONObject, ...]:
     items = objects(members, name)
     for item in items:
-        require_names(item, frozenset(names))
+        require_names(item, names)
     return items
 
 

@@ -39,6 +39,14 @@ def octets(members: JSONObject, name: str) -> bytes:
     return parse_base64(text(members, name))
 
 
+def one_object(members: JSONObject, name: str) -> JSONObject:
+    """Take an object."""
+    value = members.get(name)
+    if not isinstance(value, Mapping):
+        raise MalformedError("a member of a key file is not an object")
+    return value
+
+
 def objects(members: JSONObject, name: str) -> tuple[JSONObject, ...]:
     """Take a list of objects."""
     value = members.get(name)

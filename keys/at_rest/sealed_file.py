@@ -31,7 +31,8 @@ from protocol.interfaces import Entropy
 from protocol.octets import base64_text, parse_base64
 
 VERSION: Final = 1
-MAX_FILE_BYTES: Final = 64 * 1024
+MAX_FILE_BYTES: Final = 512 * 1024
+"""A node with the most former keys it may keep needs half of it."""
 _FIRST_LINE: Final = b"globe-node sealed key file"
 _KDF: Final = "argon2id"
 _NONCE_BYTES: Final = 24

@@ -10,6 +10,7 @@ from keys import keystore
 from keys.at_rest import sealed_file
 from keys.at_rest.contents import Bundle
 from keys.at_rest.passphrase_hash import CHEAPEST, HashCost, key_from, passphrase_of
+from keys.at_rest.sealed_file import MAX_FILE_BYTES
 from keys.errors import (
     KeyFileDamagedError,
     KeyFileExistsError,
@@ -309,6 +310,6 @@ def test_a_disk_that_does_not_give_it_back_is_named(root_file: Path, monkeypatch
 
 
 def test_a_file_without_bound_is_not_read(root_file: Path) -> None:
-    root_file.write_bytes(b"x" * (64 * 1024 + 1))
+    root_file.write_bytes(b"x" * (MAX_FILE_BYTES + 1))
     with pytest.raises(KeyFileDamagedError, match="too large"):
         keystore.open_root(root_file, PASSPHRASE)

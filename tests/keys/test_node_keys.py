@@ -1,6 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-from keys.node_keys import AuthorityRoot, NodeKeys, OfficerKey
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from keys.errors import KeyMaterialError
+from keys.node_keys import AuthorityRoot, FormerSigningKey, NodeKeys, OfficerKey
 from protocol.identifiers import KeyId, parse_authority_id, parse_node_id
+from protocol.signing.certificate import verify_certificate
 from tests.support.clock import START
 from tests.support.entropy import SeededEntropy
 from tests.support.identities import authority_root, node_keys, officer_key
@@ -38,3 +46,30 @@ def test_no_seed_in_the_text_form() -> None:
     for seed in (made.signing.secret, made.encryption.secret, made.log.secret, made.storage.secret):
         assert seed.reveal().hex()[:16] not in text
         assert repr(seed.reveal()) not in text
+
+
+def test_a_node_is_certified_by_its_root() -> None:
+    made = node_keys()
+    certificate = verify_certificate(made.certificate, authority_root().signing.admitted)
+    assert certificate.key == made.signing.admitted
+    assert certificate.covers(START)
+    assert certificate.covers(START + timedelta(days=364))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"certificate": b""},
+        {"certificate": node_keys().certificate[:-1]},
+        {"certificate": node_keys("xa-acc", "second").certificate},
+        {"certificate": node_keys("xb-acc").certificate},
+        {"node": parse_node_id("second")},
+        {"authority": parse_authority_id("xb-acc")},
+        {"signing": node_keys("xa-acc", "second").signing},
+        {"former_signing": (FormerSigningKey(node_keys("xb-acc").signing, node_keys().certificate, START),)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_parts_that_do_not_belong_together_make_no_bundle(change: dict[str, Any]) -> None:
+    with pytest.raises(KeyMaterialError, match="belong"):
+        replace(node_keys(), **change)

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,10 +6,12 @@ import pytest
 from keys.at_rest import contents
 from keys.at_rest.sealed_file import FileKind
 from keys.errors import KeyFileDamagedError, KeystoreError
-from keys.node_keys import FormerKey, NodeKeys
+from keys.node_keys import NodeKeys
+from keys.rotation import rotate_node_key
 from protocol import canonical
 from protocol.canonical import JSONObject
 from tests.support.clock import START
+from tests.support.entropy import SeededEntropy
 from tests.support.identities import authority_root, node_keys, officer_key
 
 
@@ -19,13 +20,9 @@ def _through_bytes(members: JSONObject) -> JSONObject:
 
 
 def _node_with_a_past() -> NodeKeys:
-    other = node_keys("xa-acc", "second")
-    return replace(
-        node_keys(),
-        former_encryption=(FormerKey(other.encryption, START - timedelta(days=3)),),
-        former_signing=other.signing,
-        former_certificate=other.certificate,
-    )
+    first = node_keys()
+    second = rotate_node_key(authority_root(), first, START, SeededEntropy("contents"))
+    return rotate_node_key(authority_root(), second, START + timedelta(days=1), SeededEntropy("again"))
 
 
 @pytest.mark.parametrize("bundle", [node_keys(), _node_with_a_past()], ids=["new", "with a past"])
@@ -35,7 +32,9 @@ def test_a_node_comes_back(bundle: NodeKeys) -> None:
     assert (again.authority, again.node, again.certificate) == ("xa-acc", "main", bundle.certificate)
     assert again.signing.public_key == bundle.signing.public_key
     assert [key.key_id for key in again.decryption] == [key.key_id for key in bundle.decryption]
-    assert again.former_certificate == bundle.former_certificate
+    assert [
+        (former.key.key_id, former.certificate, former.replaced_at) for former in again.former_signing
+    ] == [(former.key.key_id, former.certificate, former.replaced_at) for former in bundle.former_signing]
     assert [former.replaced_at for former in again.former_encryption] == [
         former.replaced_at for former in bundle.former_encryption
     ]
@@ -56,7 +55,7 @@ def test_each_bundle_has_its_kind() -> None:
 NODE = contents.members_of(_node_with_a_past())
 ROOT = contents.members_of(authority_root())
 OFFICER = contents.members_of(officer_key())
-ITEM = {"secret": "AAAA", "certificate": ""}
+ITEM: JSONObject = {"secret": "AAAA", "certificate": ""}
 
 
 @pytest.mark.parametrize(
@@ -67,9 +66,14 @@ ITEM = {"secret": "AAAA", "certificate": ""}
         {"authority": "XA"},
         {"node": ""},
         {"signing": []},
-        {"signing": [ITEM]},
+        {"signing": ITEM},
         {"signing": "text"},
-        {"signing": [*NODE["signing"], *NODE["signing"]]},  # type: ignore[misc]  # a list of objects
+        {"signing": {**ITEM, "more": 1}},
+        {"node": "second"},
+        {"authority": "xb-acc"},
+        {"former_signing": [ITEM]},
+        {"former_signing": [{**ITEM, "replaced_ms": 0}]},
+        {"former_signing": ITEM},
         {"encryption": "AAAA"},
         {"encryption": 1},
         {"storage": "AAAA"},

@@ -10,7 +10,7 @@ from keys.at_rest import members
 from protocol.canonical import JSONObject
 from protocol.errors import MalformedError
 
-GOOD: JSONObject = {"text": "t", "whole": 5, "octets": "AAEC", "objects": [{"a": 1}, {}]}
+GOOD: JSONObject = {"text": "t", "whole": 5, "octets": "AAEC", "object": {"a": 1}, "objects": [{"a": 1}, {}]}
 
 
 def test_each_kind_is_taken() -> None:
@@ -18,6 +18,7 @@ def test_each_kind_is_taken() -> None:
     assert members.text(GOOD, "text") == "t"
     assert members.whole(GOOD, "whole") == 5
     assert members.octets(GOOD, "octets") == b"\0\1\2"
+    assert members.one_object(GOOD, "object") == {"a": 1}
     assert members.objects(GOOD, "objects") == ({"a": 1}, {})
 
 
@@ -31,6 +32,8 @@ def test_each_kind_is_taken() -> None:
         (members.octets, "AAE"),
         (members.octets, "AA EC"),
         (members.octets, 1),
+        (members.one_object, "text"),
+        (members.one_object, [{"a": 1}]),
         (members.objects, "text"),
         (members.objects, {"a": 1}),
         (members.objects, [1]),
