@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     Spec: PROTOCOL.md section 13; what each means to a reader: OVERSIGHT.md.
     """
 
+    LOG_OPENED = "LOG_OPENED"
     SUBMITTED = "SUBMITTED"
     RECEIVED = "RECEIVED"
     OPENED = "OPENED"
