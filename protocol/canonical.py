@@ -21,6 +21,8 @@ from protocol.errors import LocalProtocolError, MalformedError, ReasonCode
 JSONValue = str | int | bool | Sequence["JSONValue"] | Mapping[str, "JSONValue"]
 JSONObject = Mapping[str, JSONValue]
 
+_MEMBER_NAME = re.compile(r"[ -~]{1,64}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOMENT = re.compile(
     r"2[01]\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII
 )
@@ -48,7 +50,7 @@ def parse(data: bytes, max_bytes: int) -> JSONValue:
 
     Spec: PROTOCOL.md section 2.
     """
-    value = _load(data, max_bytes, pairs_hook=None)
+    value = _load(data, max_bytes, _SIGNED)
     try:
         same = _encode(value) == data
     except UnicodeEncodeError:
@@ -64,7 +66,7 @@ def read_json(data: bytes, max_bytes: int) -> JSONValue:
     Raises:
         MalformedError: too long (`too_large`), or outside the rules (`bad_json`).
     """
-    return _load(data, max_bytes, pairs_hook=_unique)
+    return _load(data, max_bytes, _UNSIGNED)
 
 
 def parse_object(data: bytes, max_bytes: int) -> JSONObject:
@@ -106,21 +108,14 @@ def parse_moment(text: str) -> datetime:
 
 
 def _encode(value: JSONValue) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
-    return text.encode("utf-8")
+    return _ENCODER.encode(value).encode("utf-8")
 
 
-def _load(data: bytes, max_bytes: int, pairs_hook: object) -> JSONValue:
+def _load(data: bytes, max_bytes: int, decoder: json.JSONDecoder) -> JSONValue:
     if len(data) > max_bytes:
         raise MalformedError(f"longer than {max_bytes} bytes", code=ReasonCode.TOO_LARGE)
     try:
-        value: JSONValue = json.loads(
-            data.decode("utf-8", "strict"),
-            parse_float=_refuse,
-            parse_constant=_refuse,
-            parse_int=_integer,
-            object_pairs_hook=pairs_hook,  # type: ignore[arg-type]  # None or a function of the pairs
-        )
+        value: JSONValue = decoder.decode(data.decode("utf-8", "strict"))
     except MalformedError:
         raise
     except (ValueError, RecursionError):
@@ -148,33 +143,46 @@ def _unique(pairs: list[tuple[str, JSONValue]]) -> dict[str, JSONValue]:
     return result
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+_SIGNED = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse, parse_int=_integer)
+_UNSIGNED = json.JSONDecoder(
+    parse_float=_refuse, parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_unique
+)
+
+
 def _problem(value: object, depth: int) -> str | None:  # noqa: PLR0911 -- one return a rule reads best
     """Name the first rule that a value breaks, or None."""
     if isinstance(value, str):
         return _text_problem(value)
-    if isinstance(value, bool):
-        return None
     if isinstance(value, int):
         return None if abs(value) <= limits.MAX_SAFE_INTEGER else "an integer outside the range"
     if depth > limits.MAX_JSON_DEPTH:
         return f"nested deeper than {limits.MAX_JSON_DEPTH}"
     if isinstance(value, Mapping):
-        for name, member in value.items():
-            if not (isinstance(name, str) and name.isascii() and name.isprintable() and 1 <= len(name) <= 64):
-                return "a member name outside printable ASCII or the length"
-            if problem := _problem(member, depth + 1):
+        return _members_problem(value, depth + 1)
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        for item in value:
+            if problem := _problem(item, depth + 1):
                 return problem
         return None
-    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return next((problem for item in value if (problem := _problem(item, depth + 1))), None)
     return "null or a type that has no canonical form"
 
 
+def _members_problem(value: Mapping[object, object], depth: int) -> str | None:
+    for name, member in value.items():
+        if not (isinstance(name, str) and _MEMBER_NAME.fullmatch(name)):
+            return "a member name outside printable ASCII or the length"
+        problem = _text_problem(member) if isinstance(member, str) else _problem(member, depth)
+        if problem:
+            return problem
+    return None
+
+
 def _text_problem(text: str) -> str | None:
-    if text.isascii():
-        return "a NUL character" if "\0" in text else None
     if "\0" in text:
         return "a NUL character"
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if text.isascii():
+        return None
+    if _SURROGATE.search(text):
         return "a lone surrogate"
     return None if unicodedata.is_normalized("NFC", text) else "text that is not NFC"
