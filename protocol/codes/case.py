@@ -111,17 +111,3 @@ class Result(StrEnum):
     REFUSED = "REFUSED"
     PARTIAL = "PARTIAL"
     PENDING = "PENDING"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether more is to come on this question."""
-        return self in (Result.PARTIAL, Result.PENDING)
-
-
-class UpdateInterval(StrEnum):
-    """How often an update comes when no date can be named. Spec: PROTOCOL.md section 9."""
-
-    DAILY = "DAILY"
-    THREE_DAYS = "THREE_DAYS"
-    WEEKLY = "WEEKLY"
-    MONTHLY = "MONTHLY"

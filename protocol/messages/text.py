@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a piece of text inside a record may hold. Not a cleaner: text is taken as it is, or refused.
 
-1. Every text is NFC and without NUL; `protocol.canonical` sees to it, so nothing here repeats it.
+1. Every text is NFC and without NUL, and not blank.
 2. Free text keeps everything else, also direction marks: whoever shows it isolates it and makes them visible.
 3. A line has no line breaks and no control characters.
 4. A reference is a line that must look like what it is: no direction controls, tag or zero-width characters.
@@ -9,6 +9,7 @@
 """
 
 import re
+import unicodedata
 
 MAX_FILE_NAME_CHARACTERS = 200
 """A display name of an attachment, in code points."""
@@ -22,8 +23,14 @@ _TAG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
 
 
 def is_text(text: str, most: int) -> bool:
-    """Whether this is free text: not empty, not only white space, at most `most` code points."""
-    return len(text) <= most and bool(text.strip())
+    """Whether this is free text of at most `most` code points."""
+    return (
+        len(text) <= most
+        and "\0" not in text
+        and not text.isspace()
+        and text != ""
+        and (text.isascii() or unicodedata.is_normalized("NFC", text))
+    )
 
 
 def is_line(text: str, most: int) -> bool:

@@ -4,7 +4,6 @@
 import pytest
 
 from protocol.codes import handling
-from protocol.codes.case import Result
 from protocol.codes.help import HELP_KINDS, Coercion, HelpType
 from protocol.codes.offences import OFFENCE_KINDS, Offence
 from protocol.codes.reasons import COERCIVE_HELP_ONLY, Reason
@@ -41,10 +40,6 @@ def test_reasons_tell_refusal_from_postponement() -> None:
 def test_there_is_no_code_for_bank_secrecy_or_fiscal_matters() -> None:
     with pytest.raises(ValueError, match="not a valid"):
         Reason("INVALID")
-
-
-def test_only_partial_and_pending_results_stay_open() -> None:
-    assert {result for result in Result if result.is_open} == {Result.PARTIAL, Result.PENDING}
 
 
 @pytest.mark.parametrize(
