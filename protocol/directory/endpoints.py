@@ -8,8 +8,9 @@
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from protocol.errors import MalformedError, ReasonCode
 
@@ -25,6 +26,11 @@ _LOCAL_NAMES = {"localhost", "local", "internal", "invalid", "onion", "test", "l
 _GLOBAL_UNICAST = 0b001
 _SIX_TO_FOUR = 0x2002
 _METADATA = {"169.254.169.254", "fd00:ec2::254"}
+"""Where clouds answer with credentials; never a peer, not even in a sample network."""
+_AT_HOME: tuple[IPv4Network | IPv6Network, ...] = (
+    *map(IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")),
+    *map(IPv6Network, ("::1/128", "fc00::/7", "fe80::/10")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,10 @@ def is_address_allowed(address: str, *, sample: bool) -> bool:
     Spec: PROTOCOL.md section 10.5.
     """
     parsed = _address(address)
-    if parsed is None or str(parsed) in _METADATA or parsed.is_multicast or parsed.is_unspecified:
+    if parsed is None or str(parsed) in _METADATA or parsed.is_multicast:
         return False
-    if sample and (parsed.is_loopback or parsed.is_private or parsed.is_link_local):
-        return not (isinstance(parsed, IPv6Address) and parsed.ipv4_mapped)
+    if sample and any(parsed in network for network in _AT_HOME):
+        return True
     if isinstance(parsed, IPv6Address):
         bits = int(parsed)
         if bits >> 125 != _GLOBAL_UNICAST or bits >> 112 == _SIX_TO_FOUR:
@@ -100,6 +106,8 @@ def _require_address(text: str, *, sample: bool) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    if "%" in text:
+        return None
     try:
         return IPv6Address(text) if ":" in text else IPv4Address(text)
     except AddressValueError:
@@ -126,9 +134,15 @@ def _is_plain_or_a_label(part: str) -> bool:
         return False
     try:
         text = part[4:].encode("ascii").decode("punycode")
-        return not text.isascii() and text == text.lower() and text.encode("punycode").decode() == part[4:]
+        again = text.encode("punycode").decode("ascii")
     except (UnicodeError, OverflowError, ValueError):
         return False
+    letters = all(unicodedata.category(character)[0] in "LMN" or character in "-\u00b7" for character in text)
+    return letters and not text.isascii() and text == _folded(text) and again == part[4:]
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower()
 
 
 def _forbidden(rule: str) -> MalformedError:
