@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The current directory of this node, in memory, and the one way to change it. It asks no peer.
+
+1. What is in memory is what replaying the kept statements gives; nothing is kept before it was judged.
+2. Memory changes after the commit, then listeners are told, once for each group of statements.
+3. Statements come in small groups, so that judging signatures does not hold up everything else.
+4. A statement that does not hold is reported with its reason and stops nothing; the rest goes on.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from globe_node.clock import Clock
+from globe_node.directory import records
+from globe_node.directory.records import StatementRow
+from globe_node.errors import ConfigError, ConflictError
+from globe_node.store.door import Store, Transaction
+from protocol.directory.dsse import parse_signed_statement
+from protocol.directory.judgement import Holdings, Outcome, begin, judge
+from protocol.directory.replay import DirectoryState, state_of
+from protocol.directory.statements import NETWORK_SUBJECT
+from protocol.errors import ReasonCode, RemoteProtocolError
+from protocol.identifiers import Digest
+
+GROUP = 16
+"""Statements judged and written at a time: some ten milliseconds of signatures."""
+
+Listener = Callable[[DirectoryState], None]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A statement that does not hold.
+
+    Attributes:
+        index: its place in what was given, from 0.
+        code: why.
+        rule: the rule it breaks, in words; quotes nothing.
+    """
+
+    index: int
+    code: ReasonCode
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a row of statements.
+
+    Attributes:
+        counts: how many were admitted, known, pending or opened a dispute.
+        refused: those that do not hold.
+    """
+
+    counts: Counter[Outcome]
+    refused: tuple[Refused, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether the directory is another one now."""
+        return any(count for outcome, count in self.counts.items() if outcome is not Outcome.KNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A group after judgement: what to keep, and what is held then."""
+
+    held: Holdings | None
+    rows: tuple[StatementRow, ...]
+    outcomes: tuple[Outcome, ...]
+    refused: tuple[Refused, ...]
+
+
+class Register:
+    """Holds the directory of this node.
+
+    Args:
+        store: where the statements are kept.
+        clock: says when they arrived.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._fingerprint: Digest | None = None
+        self._held: Holdings | None = None
+        self._state: DirectoryState | None = None
+        self._position = 0
+        self._changing = asyncio.Lock()
+        self._listeners: list[Listener] = []
+
+    @property
+    def fingerprint(self) -> Digest | None:
+        """The network this node belongs to, or None before it was pinned."""
+        return self._fingerprint
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no directory yet."""
+        return self._state is None
+
+    @property
+    def state(self) -> DirectoryState:
+        """The current directory.
+
+        Raises:
+            ConfigError: there is none yet.
+        """
+        if self._state is None:
+            raise ConfigError(
+                "this node has no directory yet",
+                hint="Import the bundle of the network: globe-node directory import FILE --root FINGERPRINT",
+                code=ReasonCode.STALE_DIRECTORY,
+            )
+        return self._state
+
+    def subscribe(self, listener: Listener) -> None:
+        """Have a function called with each new state; it must be quick and must not raise."""
+        self._listeners.append(listener)
+
+    async def load(self) -> None:
+        """Replay what is kept; once at the start.
+
+        Raises:
+            StoreError: the store can't be read.
+            RemoteProtocolError: a kept statement does not hold: the store was changed by another hand.
+        """
+        self._fingerprint = await self._store.read(records.pinned_network)
+        await self._catch_up()
+
+    async def pin(self, fingerprint: Digest) -> None:
+        """Join a network by the fingerprint that came on a second way.
+
+        Raises:
+            ConflictError: this node belongs to another network.
+        """
+        now_ms = self._now_ms()
+
+        def join(tx: Transaction) -> Digest:
+            present = records.pinned_network(tx)
+            if present is None:
+                records.pin_network(tx, fingerprint, now_ms)
+            return present or fingerprint
+
+        pinned = await self._store.write(join)
+        self._fingerprint = pinned
+        if pinned != fingerprint:
+            raise ConflictError(
+                "this node belongs to another network",
+                hint="One node serves one network; make another home for another network.",
+            )
+
+    async def admit(
+        self, statements: Sequence[bytes], *, source: str, progress: Progress | None = None
+    ) -> Report:
+        """Judge statements one after another and keep those that hold.
+
+        Args:
+            statements: as they arrived, untrusted.
+            source: `file`, `own`, or `authority/node` of the peer they came from.
+            progress: told how many of how many are done.
+
+        Raises:
+            ConfigError: no network is pinned.
+            StoreError: nothing of the current group was kept.
+        """
+        counts: Counter[Outcome] = Counter()
+        refused: list[Refused] = []
+        for start in range(0, len(statements), GROUP):
+            group = statements[start : start + GROUP]
+            async with self._changing:
+                judged = await self._take(group, start, source)
+            counts.update(judged.outcomes)
+            refused.extend(judged.refused)
+            if progress is not None:
+                progress(start + len(group), len(statements))
+        return Report(counts=counts, refused=tuple(refused))
+
+    async def export(self) -> list[bytes]:
+        """Return all statements in an order in which they can be replayed."""
+        rows = await self._store.read(lambda tx: records.statements_after(tx, 0))
+        return [statement for _, statement in rows]
+
+    async def _take(self, group: Sequence[bytes], start: int, source: str) -> _Judged:
+        """Judge and keep one group; again, if something else was kept meanwhile."""
+        while True:
+            judged = self._judge(group, start, source)
+            position, rows = self._position, judged.rows
+
+            def keep(
+                tx: Transaction, position: int = position, rows: Sequence[StatementRow] = rows
+            ) -> int | None:
+                if records.last_position(tx) != position:
+                    return None
+                records.add_statements(tx, rows)
+                return records.last_position(tx)
+
+            kept = await self._store.write(keep) if rows else position
+            if kept is not None:
+                self._position = kept
+                if rows:
+                    self._show(judged.held)
+                return judged
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Replay what was kept since; also what a cancelled caller had kept and not seen."""
+        after = self._position
+        rows = await self._store.read(lambda tx: records.statements_after(tx, after))
+        held = self._held
+        for _, statement in rows:
+            held = self._next(held, statement)[0]
+        if rows:
+            self._position = rows[-1][0]
+            self._show(held)
+
+    def _judge(self, group: Sequence[bytes], start: int, source: str) -> _Judged:
+        held, now_ms = self._held, self._now_ms()
+        rows: list[StatementRow] = []
+        outcomes: list[Outcome] = []
+        refused: list[Refused] = []
+        for index, statement in enumerate(group, start):
+            try:
+                held, outcome, place = self._next(held, statement)
+            except RemoteProtocolError as error:
+                refused.append(Refused(index=index, code=error.code, rule=str(error)))
+                continue
+            outcomes.append(outcome)
+            if outcome is not Outcome.KNOWN:
+                statement_id, chain, seq = place
+                rows.append(StatementRow(statement_id, chain, seq, statement, source, now_ms))
+        return _Judged(held=held, rows=tuple(rows), outcomes=tuple(outcomes), refused=tuple(refused))
+
+    def _next(
+        self, held: Holdings | None, statement: bytes
+    ) -> tuple[Holdings, Outcome, tuple[Digest, str, int]]:
+        if held is not None:
+            verdict = judge(held, statement)
+            place = (verdict.statement_id, verdict.statement.chain, verdict.statement.seq)
+            return verdict.holdings, verdict.outcome, place
+        if self._fingerprint is None:
+            raise ConfigError(
+                "this node belongs to no network yet",
+                hint="Name the network's fingerprint: globe-node directory import FILE --root FINGERPRINT",
+            )
+        began = begin(self._fingerprint, statement)
+        place = (parse_signed_statement(statement).statement_id, NETWORK_SUBJECT, 1)
+        return began, Outcome.ADMITTED, place
+
+    def _show(self, held: Holdings | None) -> None:
+        if held is None or held is self._held:
+            return
+        self._held = held
+        self._state = state_of(held)
+        for listener in self._listeners:
+            listener(self._state)
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
