@@ -335,7 +335,15 @@ def _labeled_extract(hash_name: str, suite_id: bytes, salt: bytes, label: bytes,
 def _labeled_expand(
     hash_name: str, suite_id: bytes, secret: bytes, label: bytes, info: bytes, size: int
 ) -> bytes:
-    info = size.to_bytes(2, "big") + b"HPKE-v1" + suite_id + label + info
+    labeled = size.to_bytes(2, "big") + b"HPKE-v1" + suite_id + label + info
+    return _hkdf_expand(hash_name, secret, labeled, size)
+
+
+def _hkdf_expand(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
+    """Return `size` bytes, at most 255 times the hash length, as the callers checked.
+
+    Spec: RFC 5869 section 2.3.
+    """
     output = block = hmac.digest(secret, info + b"\1", hash_name)
     counter = 1
     while len(output) < size:

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The primitives below HPKE and sealing, as this product calls them, against Wycheproof and CCTV.
+
+A failure here means that a library changed its verdict, or that it is called in a wrong way.
+"""
+
+import hmac
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from nacl.bindings import (
+    crypto_aead_xchacha20poly1305_ietf_decrypt,
+    crypto_aead_xchacha20poly1305_ietf_encrypt,
+    crypto_scalarmult_base,
+)
+from nacl.exceptions import CryptoError
+
+from protocol import hpke
+from protocol.errors import UntrustedError
+from protocol.hpke import AEAD, KDF, KEM, Suite, parse_xwing_public_key
+from tests.support.decapsulators import seeded_decapsulator
+from tests.support.entropy import SeededEntropy
+from tests.support.vectors import vector_text, wycheproof
+
+pytestmark = pytest.mark.vectors
+X25519_HALF = seeded_decapsulator("primitives").public_key[1184:]
+
+
+def raw(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+def check_aead(name: str, cipher: type[AESGCM] | type[ChaCha20Poly1305], expected: int) -> None:
+    """Check the cases with the nonce and tag lengths that the product uses."""
+    checked = 0
+    for group, test in wycheproof(name):
+        if group["ivSize"] != 96 or group["tagSize"] != 128:
+            continue
+        key, nonce, aad = raw(test["key"]), raw(test["iv"]), raw(test["aad"])
+        sealed = raw(test["ct"] + test["tag"])
+        checked += 1
+        if test["result"] == "valid":
+            assert cipher(key).encrypt(nonce, raw(test["msg"]), aad) == sealed
+            assert cipher(key).decrypt(nonce, sealed, aad) == raw(test["msg"])
+        else:
+            with pytest.raises(InvalidTag):
+                cipher(key).decrypt(nonce, sealed, aad)
+    assert checked == expected
+
+
+def test_aes_gcm() -> None:
+    check_aead("aes_gcm_test.json", AESGCM, 197)
+
+
+def test_chacha20_poly1305() -> None:
+    check_aead("chacha20_poly1305_test.json", ChaCha20Poly1305, 316)
+
+
+def test_xchacha20_poly1305() -> None:
+    checked = 0
+    for group, test in wycheproof("xchacha20_poly1305_test.json"):
+        if group["ivSize"] != 192:
+            continue
+        key, nonce, aad = raw(test["key"]), raw(test["iv"]), raw(test["aad"])
+        sealed = raw(test["ct"] + test["tag"])
+        checked += 1
+        if test["result"] == "valid":
+            assert crypto_aead_xchacha20poly1305_ietf_encrypt(raw(test["msg"]), aad, nonce, key) == sealed
+            assert crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, aad, nonce, key) == raw(test["msg"])
+        else:
+            with pytest.raises(CryptoError):
+                crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, aad, nonce, key)
+    assert checked > 200
+
+
+@pytest.mark.parametrize("hash_name", ["sha256", "sha384"])
+def test_hmac(hash_name: str) -> None:
+    cases = wycheproof(f"hmac_{hash_name}_test.json")
+    for group, test in cases:
+        tag = hmac.digest(raw(test["key"]), raw(test["msg"]), hash_name)[: group["tagSize"] // 8]
+        assert hmac.compare_digest(tag, raw(test["tag"])) == (test["result"] == "valid"), test["tcId"]
+    assert len(cases) == 174
+
+
+@pytest.mark.parametrize("hash_name", ["sha256", "sha384"])
+def test_hkdf(hash_name: str) -> None:
+    size_of_hash = {"sha256": 32, "sha384": 48}[hash_name]
+    for _, test in wycheproof(f"hkdf_{hash_name}_test.json"):
+        if test["result"] == "invalid":
+            assert test["size"] > 255 * size_of_hash  # no caller can ask: `export` refuses, the rest is fixed
+            continue
+        secret = hmac.digest(raw(test["salt"]), raw(test["ikm"]), hash_name)
+        assert hpke._hkdf_expand(hash_name, secret, raw(test["info"]), test["size"]) == raw(test["okm"])
+
+
+def test_x25519() -> None:
+    refused = 0
+    cases = wycheproof("x25519_test.json")
+    for _, test in cases:
+        if "ZeroSharedSecret" in test["flags"]:
+            refused += 1
+            with pytest.raises(UntrustedError):
+                hpke._exchange(raw(test["private"]), raw(test["public"]))
+        else:
+            assert hpke._exchange(raw(test["private"]), raw(test["public"])) == raw(test["shared"])
+    assert (len(cases), refused) == (518, 31)
+
+
+def test_x25519_keys_at_admission() -> None:
+    """What is low order or not canonical is refused as a key; whatever else the cases use is taken."""
+    mlkem_half = seeded_decapsulator("primitives").public_key[:1184]
+    for _, test in wycheproof("x25519_test.json"):
+        public = raw(test["public"])
+        wrong = "LowOrderPublic" in test["flags"] or int.from_bytes(public, "little") >= 2**255 - 19
+        if wrong:
+            with pytest.raises(UntrustedError):
+                parse_xwing_public_key(mlkem_half + public)
+        else:
+            assert parse_xwing_public_key(mlkem_half + public).x25519_half == public
+
+
+def test_ml_kem_decapsulation() -> None:
+    cases = wycheproof("mlkem_768_test.json")
+    for _, test in cases:
+        try:
+            key = MLKEM768PrivateKey.from_seed_bytes(raw(test["seed"]))
+            shared = key.decapsulate(raw(test["c"]))
+        except ValueError:
+            assert test["result"] == "invalid", test["tcId"]
+        else:
+            assert test["result"] == "valid", test["tcId"]
+            assert shared == raw(test["K"])
+            assert key.public_key().public_bytes_raw() == raw(test["ek"])
+    assert len(cases) == 193
+
+
+def test_ml_kem_keys_from_seeds() -> None:
+    cases = wycheproof("mlkem_768_keygen_seed_test.json")
+    for _, test in cases:
+        key = MLKEM768PrivateKey.from_seed_bytes(raw(test["seed"]))
+        assert key.public_key().public_bytes_raw() == raw(test["ek"])
+    assert len(cases) == 100
+
+
+def test_ml_kem_keys_at_admission() -> None:
+    cases = wycheproof("mlkem_768_encaps_test.json")
+    refused = 0
+    for _, test in cases:
+        if test["result"] == "valid":
+            parse_xwing_public_key(raw(test["ek"]) + X25519_HALF)
+            continue
+        refused += 1
+        with pytest.raises(UntrustedError):
+            parse_xwing_public_key(raw(test["ek"]) + X25519_HALF)
+    assert (len(cases), refused) == (265, 132)
+
+
+def test_ml_kem_with_unlucky_sampling() -> None:
+    """A key whose matrix takes more random octets than most; its seed is of the form before FIPS 203."""
+    lines = dict(line.split(" = ") for line in vector_text("cctv/unluckysample_ML-KEM-768.txt").splitlines())
+    key = parse_xwing_public_key(raw(lines["ek"]) + X25519_HALF)
+    secret, encapsulated = hpke.xwing_encapsulate(key, SeededEntropy(1))
+    assert (len(secret), len(encapsulated)) == (32, 1120)
+
+
+def test_ml_dsa_65_keys_from_seeds() -> None:
+    checked = 0
+    for group, test in wycheproof("mldsa_65_sign_seed_test.json"):
+        if test["result"] == "invalid" or "msg" not in test:
+            continue
+        key = MLDSA65PrivateKey.from_seed_bytes(raw(group["privateSeed"])).public_key()
+        assert key.public_bytes_raw() == raw(group["publicKey"])
+        key.verify(raw(test["sig"]), raw(test["msg"]), context_of(test))
+        checked += 1
+    assert checked > 80
+
+
+def context_of(test: dict[str, Any]) -> bytes | None:
+    return raw(test["ctx"]) if "ctx" in test else None
+
+
+def test_the_product_suite_is_what_the_specification_says() -> None:
+    assert Suite(KEM.XWING, KDF.HKDF_SHA256, AEAD.AES_256_GCM) == hpke.PRODUCT
+    assert hpke.PRODUCT.suite_id() == b"HPKE\x64\x7a\x00\x01\x00\x02"
+    secrets = hpke.expand_xwing_seed(bytes(32))
+    assert secrets.public_key[1184:] == crypto_scalarmult_base(secrets.x25519_half)
