@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of one node and the places in its home folder. No secrets: those are in the keystore.
+"""The settings of one node. No secrets: those are in the keystore.
 
 1. A setting comes from, first to last: the call, an environment variable `GLOBE_NODE_…`, `config.toml` in the
    home folder, the default here. An unknown name in the file is refused, not ignored.
@@ -8,8 +8,6 @@
 """
 
 import tomllib
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,62 +19,11 @@ from pydantic_settings import (
 )
 
 from globe_node.errors import ConfigError
+from globe_node.home import Home
 from protocol import limits
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 MachineName = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """The places in a node's home folder."""
-
-    folder: Path
-
-    @property
-    def settings(self) -> Path:
-        """The settings, for people to edit."""
-        return self.folder / "config.toml"
-
-    @property
-    def keystore(self) -> Path:
-        """The folder of the sealed key files."""
-        return self.folder / "keystore"
-
-    @property
-    def node_keys(self) -> Path:
-        """The sealed file of the running node's keys."""
-        return self.keystore / "node.sealed"
-
-    @property
-    def root_key(self) -> Path:
-        """The sealed file of the authority's root key; kept off line where possible."""
-        return self.keystore / "root.sealed"
-
-    @property
-    def database(self) -> Path:
-        """The one database."""
-        return self.folder / "node.db"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the running node."""
-        return self.folder / "node.lock"
-
-    @property
-    def high_water(self) -> Path:
-        """How far the audit log had got; outside the database, to notice an old copy."""
-        return self.folder / "high-water"
-
-    @property
-    def socket(self) -> Path:
-        """Where the command line talks to the running node."""
-        return self.folder / "node.sock"
-
-    @property
-    def admission_request(self) -> Path:
-        """What the network's officers need in order to admit this authority."""
-        return self.folder / "admission-request.json"
 
 
 class Section(BaseModel):

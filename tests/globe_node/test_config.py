@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from globe_node.config import Home, load_settings
+from globe_node.config import load_settings
 from globe_node.errors import ConfigError, ExitCode
+from globe_node.home import Home
 
 
 def _home(folder: Path, text: str) -> Home:
@@ -56,11 +57,3 @@ def test_settings_that_are_no_text_are_refused(tmp_path: Path) -> None:
     home.settings.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError):
         load_settings(home)
-
-
-def test_every_place_is_in_the_home_folder(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    places = [home.settings, home.node_keys, home.root_key, home.database, home.lock, home.high_water]
-    places += [home.socket, home.admission_request, home.keystore]
-    assert len(set(places)) == len(places)
-    assert all(place.is_relative_to(tmp_path) for place in places)

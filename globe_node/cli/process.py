@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the process does to itself before it touches a secret. It can't erase memory; THREAT_MODEL says so.
+
+1. Files it makes are its own: umask 077.
+2. No core dump, and no reading of its memory by other processes of the same user, where the system can.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import sys
+
+_PR_SET_DUMPABLE = 4
+
+
+def guard_process() -> None:
+    """Close the process to other users and to dumps; what a system can't do is left out."""
+    os.umask(0o077)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
