@@ -10,10 +10,12 @@
 3. A handler gets the identity that the line has authenticated, and never a claim from the body.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
+from protocol import limits
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, NodeId
 
@@ -28,6 +30,22 @@ class Operation(StrEnum):
     RECEIPTS = "receipts"
     STATEMENTS = "statements"
     GREETING = "greeting"
+
+
+MAX_REQUEST_BYTES: Final[Mapping[Operation, int]] = {
+    Operation.ENVELOPES: limits.MAX_BATCH_BYTES,
+    Operation.RECEIPTS: limits.MAX_BATCH_BYTES,
+    Operation.STATEMENTS: limits.MAX_DIRECTORY_ANSWER_BYTES,
+    Operation.GREETING: 4096,
+}
+"""The longest body of each request; a longer one is refused unread."""
+MAX_ANSWER_BYTES: Final[Mapping[Operation, int]] = {
+    Operation.ENVELOPES: limits.MAX_ANSWER_BYTES,
+    Operation.RECEIPTS: limits.MAX_ANSWER_BYTES,
+    Operation.STATEMENTS: limits.MAX_DIRECTORY_ANSWER_BYTES,
+    Operation.GREETING: 4096,
+}
+"""The longest body of each answer; the asking side reads no further."""
 
 
 @dataclass(frozen=True, slots=True)

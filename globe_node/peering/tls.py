@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The TLS contexts of both ends. TLS is the second wall: it says who is on the line; content is sealed.
+
+1. TLS 1.3 only, both ends show a certificate, ALPN is `http/1.1` and must be agreed.
+2. No authority of certificates exists here. The server trusts the active certificates of the directory, the
+   client the one or two of the node it wants. OpenSSL proves that the other end holds the key; then the
+   certificate must also be one of the set by its exact bytes, since a listed certificate might issue others.
+3. A context can't forget a certificate, so each change makes a new one. No session tickets are given: nobody
+   comes back by a session that is older than the change.
+4. The environment has no say: `SSLKEYLOGFILE` and the system's certificates are not read.
+"""
+
+import asyncio.sslproto
+import os
+import ssl
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from globe_node.peering.trust import TrustedPeers
+from keys.tls_identity import TLSIdentity
+
+ALPN = "http/1.1"
+TLS_BUFFER_BYTES = 64 * 1024
+"""asyncio's own 256 KiB for each connection is most of what an idle connection costs."""
+
+
+class LineObject(ssl.SSLObject):
+    """One TLS connection that checks the other end's certificate when the handshake ends.
+
+    Attributes:
+        peer_certificate_der: what the other end showed; empty before the handshake has ended.
+        asked_name: the host name a client asked for (SNI), or None.
+    """
+
+    peer_certificate_der: bytes = b""
+    asked_name: str | None = None
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake; at its end, check certificate and ALPN.
+
+        Raises:
+            ssl.SSLError: the handshake fails, or has not ended yet (`SSLWantReadError`).
+        """
+        super().do_handshake()
+        if self.selected_alpn_protocol() != ALPN:
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "no common application protocol")
+        shown = self.getpeercert(binary_form=True) or b""
+        context = self.context
+        if not isinstance(context, _LineContext) or not context.trusts(shown):
+            raise ssl.SSLCertVerificationError(ssl.SSL_ERROR_SSL, "not an expected certificate")
+        self.peer_certificate_der = shown
+
+
+class _LineContext(ssl.SSLContext):
+    """A context that knows which certificates are expected."""
+
+    sslobject_class = LineObject
+
+    def trusts(self, certificate_der: bytes) -> bool:
+        raise NotImplementedError
+
+
+class ServerContext(_LineContext):
+    """Trusts what the directory trusts, as of when it was made, and refuses what was removed since."""
+
+    peers: TrustedPeers
+
+    def trusts(self, certificate_der: bytes) -> bool:
+        """Return whether this certificate is active now."""
+        return self.peers.identity_of(certificate_der) is not None
+
+
+class ClientContext(_LineContext):
+    """Trusts the certificates of one node."""
+
+    pins: frozenset[bytes]
+
+    def trusts(self, certificate_der: bytes) -> bool:
+        """Return whether the node may show this certificate."""
+        return certificate_der in self.pins
+
+
+def server_context(identity: TLSIdentity, peers: TrustedPeers) -> ServerContext:
+    """Make the context for those who connect to us.
+
+    It holds the certificates of this moment; make a new one when `peers` changes.
+
+    Spec: PROTOCOL.md section 11.1.
+    """
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
+    context.peers = peers
+    context.num_tickets = 0
+    context.sni_callback = _note_asked_name
+    _complete(context, identity, peers.certificates())
+    return context
+
+
+def client_context(identity: TLSIdentity, pins: Iterable[bytes]) -> ClientContext:
+    """Make the context for connecting to one node.
+
+    Args:
+        identity: our own certificate and key.
+        pins: DER of the one or two certificates that the node may show.
+
+    Spec: PROTOCOL.md section 11.1.
+    """
+    context = ClientContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.pins = frozenset(pin for pin in pins if pin)
+    context.check_hostname = False
+    _complete(context, identity, sorted(context.pins))
+    return context
+
+
+def shrink_buffers() -> None:
+    """Make asyncio's TLS buffers small, for all connections of this process that are opened from now on."""
+    protocol_class: Any = asyncio.sslproto.SSLProtocol
+    protocol_class.max_size = min(protocol_class.max_size, TLS_BUFFER_BYTES)
+
+
+def _complete(context: ssl.SSLContext, identity: TLSIdentity, trusted: list[bytes]) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    # Each trusted certificate is an anchor by itself: otherwise OpenSSL takes one of two with the same name
+    # for the issuer of the other, and a node that changes its certificate is refused.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.set_alpn_protocols([ALPN])
+    if trusted:
+        context.load_verify_locations(cadata=b"".join(trusted))
+    with _as_file(identity.certificate_pem + identity.private_key_pem()) as path:
+        context.load_cert_chain(path)
+
+
+def _note_asked_name(line: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
+    if isinstance(line, LineObject):
+        line.asked_name = name
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """Lend bytes as a file, since OpenSSL takes a key from a path only. In memory where the system can."""
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        descriptor = os.memfd_create("tls", os.MFD_CLOEXEC)
+        try:
+            os.write(descriptor, content)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
