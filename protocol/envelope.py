@@ -6,7 +6,7 @@ needs to know.
 
 1. An envelope is a frame and a sealed part; the sealed part is bound to the octets of its frame.
 2. The frame has one written form; whatever differs from it is refused before anything is decrypted.
-3. Padding hides the length within steps of at most 12 percent; its octets are zero and are checked.
+3. Padding hides the length within steps of a sixteenth, from 512 up; its octets are zero and are checked.
 4. An envelope expires by the clock of whoever receives it; only its creation is granted a clock tolerance.
 """
 
