@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What delivery writes into the audit log, each time in the transaction of the act itself. No content.
+
+1. Every envelope that comes in, every receipt that moves a message, every end without the other side and
+   every alarm has an entry.
+2. An alarm is a claim of a peer that does not hold: an id used twice, a receipt for what was never sent, a
+   receipt that contradicts what is known, an answer that is none.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from globe_node.clock import Clock
+from globe_node.delivery import outbox
+from globe_node.delivery.inbox import Arrival
+from globe_node.delivery.outbox import SentRow
+from globe_node.store.door import Transaction
+from protocol.audit.events import AuditEvent, EventKind, size_bucket
+from protocol.errors import ReasonCode
+from protocol.identifiers import AuthorityId, Digest, EnvelopeId
+from protocol.receipts import DeliveryState, SignedReceipt, receipt_hash
+
+
+class Appender(Protocol):
+    """The audit log, as far as delivery writes to it."""
+
+    def append(self, tx: Transaction, events: Sequence[AuditEvent]) -> Sequence[int]:
+        """Add entries and return their indexes."""
+        ...
+
+
+class Journal:
+    """Writes entries; all arguments are facts that the transaction makes true."""
+
+    def __init__(self, log: Appender, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+
+    def received(self, tx: Transaction, sender: AuthorityId, arrivals: Sequence[Arrival]) -> None:
+        """Envelopes were stored, none of them opened yet."""
+        now = self._clock.now()
+        self._append(
+            tx,
+            [
+                AuditEvent(
+                    kind=EventKind.RECEIVED,
+                    at=now,
+                    peer=sender,
+                    msg=_text(arrival.envelope_id),
+                    digest=arrival.digest,
+                    size=size_bucket(len(arrival.envelope.raw)),
+                )
+                for arrival in arrivals
+            ],
+        )
+
+    def rejected(self, tx: Transaction, sender: AuthorityId, arrivals: Sequence[Arrival]) -> None:
+        """Envelopes with a fault of their own were rejected without being opened."""
+        now = self._clock.now()
+        self._append(
+            tx,
+            [
+                AuditEvent(
+                    kind=EventKind.REJECTED,
+                    at=now,
+                    peer=sender,
+                    msg=_text(arrival.envelope_id),
+                    digest=arrival.digest,
+                    result=arrival.fault.value if arrival.fault else "",
+                )
+                for arrival in arrivals
+            ],
+        )
+
+    def conflicts(self, tx: Transaction, sender: AuthorityId, digests: Mapping[EnvelopeId, Digest]) -> None:
+        """An id came again with other octets; the first one stands."""
+        now = self._clock.now()
+        self._append(
+            tx,
+            [
+                AuditEvent(
+                    kind=EventKind.ID_CONFLICT, at=now, peer=sender, msg=_text(envelope_id), digest=digest
+                )
+                for envelope_id, digest in digests.items()
+            ],
+        )
+
+    def answered(
+        self, tx: Transaction, signed: SignedReceipt, moved: Sequence[tuple[SentRow, DeliveryState]]
+    ) -> None:
+        """A verified receipt moved messages."""
+        now = self._clock.now()
+        content = signed.content
+        self._append(
+            tx,
+            [
+                AuditEvent(
+                    kind=EventKind.RECEIPT,
+                    at=now,
+                    peer=row.peer,
+                    msg=_text(row.envelope_id),
+                    digest=row.record_hash,
+                    dir_size=content.directory.size,
+                    key=content.issuer.key,
+                    result=state.value,
+                )
+                for row, state in moved
+            ],
+        )
+
+    def undeliverable(self, tx: Transaction, rows: Sequence[SentRow], reason: ReasonCode) -> None:
+        """Messages ended at their deadline."""
+        now = self._clock.now()
+        self._append(
+            tx,
+            [
+                AuditEvent(
+                    kind=EventKind.UNDELIVERABLE,
+                    at=now,
+                    peer=row.peer,
+                    msg=_text(row.envelope_id),
+                    digest=row.record_hash,
+                    result=reason.value,
+                )
+                for row in rows
+            ],
+        )
+
+    def alarm(self, tx: Transaction, peer: AuthorityId, alarms: Mapping[Digest, ReasonCode]) -> None:
+        """A peer claimed what does not hold; by hash of the envelope or octets that the claim is about."""
+        now = self._clock.now()
+        self._append(
+            tx,
+            [
+                AuditEvent(kind=EventKind.ALARM, at=now, peer=peer, digest=digest, result=code.value)
+                for digest, code in alarms.items()
+            ],
+        )
+
+    def _append(self, tx: Transaction, events: Sequence[AuditEvent]) -> None:
+        if events:
+            self._log.append(tx, events)
+
+
+def apply_receipts(
+    tx: Transaction, journal: Journal, receipts: Sequence[tuple[SignedReceipt, bytes]], now_ms: int
+) -> None:
+    """Move what verified receipts of a peer cover, and write down what moved and what did not fit.
+
+    Args:
+        tx: the transaction.
+        journal: where it is written down.
+        receipts: each as values and as the octets that came.
+        now_ms: Unix time.
+    """
+    for signed, octets in receipts:
+        applied = outbox.apply_receipt(tx, signed.content, octets, now_ms)
+        journal.answered(tx, signed, applied.moved)
+        alarms = {entry.envelope: code for entry, code in applied.alarms}
+        if applied.beside:
+            alarms[receipt_hash(signed.receipt)] = ReasonCode.ILLEGAL_MOVE
+        journal.alarm(tx, signed.content.issuer.authority, alarms)
+
+
+def _text(envelope_id: EnvelopeId) -> str:
+    return str(UUID(bytes=envelope_id))
