@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers the requests of peers: takes envelopes and receipts, hands directory questions on. No HTTP here.
+
+1. Whatever comes in, an `Answer` with a listed code goes out; a fault of one envelope stays with that one.
+2. Envelopes are stored before anything else is done with them, then intake is woken and the answer waits for
+   its receipts, bounded: what is not decided by then is pending, and its receipt is posted later.
+3. A receipt leaves after the commit that stored it, and a repeat gets the same octets.
+4. Receipts of a peer are verified before the store is asked; no receipt is made for a receipt.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from globe_node.delivery import inbox, wire
+from globe_node.delivery.clerk import Clerk
+from globe_node.delivery.inbox import DEFAULT_QUOTA, Accepted, Batch, Quota
+from globe_node.delivery.journal import Journal, apply_receipts
+from globe_node.delivery.link import Answer, Operation, PeerIdentity
+from globe_node.delivery.settlement import ReceiptBoard, Settled, Settlement, Verdict
+from globe_node.errors import StoreError
+from globe_node.faults import FaultPoints
+from globe_node.store.door import Store, Transaction
+from protocol import limits
+from protocol.errors import ReasonCode, RemoteProtocolError
+from protocol.identifiers import AuthorityId, EnvelopeId
+from protocol.receipts import SignedReceipt, parse_signed_receipt
+
+RECEIPT_WAIT_SECONDS = 5.0
+"""How long an answer waits for the receipts of its envelopes."""
+BUSY_SECONDS = 5.0
+"""When to come back if the store takes nothing now."""
+
+
+class DirectoryDesk(Protocol):
+    """Answers directory questions of peers; see `globe_node.directory.exchange`."""
+
+    async def greeting(self, peer: PeerIdentity, body: bytes) -> bytes:
+        """Answer a greeting, or raise `RemoteProtocolError`."""
+        ...
+
+    async def statements(self, peer: PeerIdentity, body: bytes) -> bytes:
+        """Take statements and give those that the peer lacks, or raise `RemoteProtocolError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptionDesk:
+    """What a reception works with.
+
+    Attributes:
+        store: the database.
+        clerk: verifies receipts.
+        board: where receipts come up.
+        settlement: rejects what can't be taken.
+        journal: the audit log.
+        directory: directory questions.
+        faults: asked at `inbox.before_commit`, `inbox.after_commit`, `receipt.before_commit` and
+            `receipt.after_commit`.
+        wake_intake: called after envelopes were stored.
+        heard: called for every peer that shows itself.
+        quota: what one peer may have held.
+    """
+
+    store: Store
+    clerk: Clerk
+    board: ReceiptBoard
+    settlement: Settlement
+    journal: Journal
+    directory: DirectoryDesk
+    faults: FaultPoints
+    wake_intake: Callable[[], None]
+    heard: Callable[[AuthorityId], None]
+    quota: Quota = DEFAULT_QUOTA
+
+
+class Reception:
+    """Implements `RequestHandler`."""
+
+    def __init__(self, desk: ReceptionDesk) -> None:
+        self._desk = desk
+
+    async def handle(self, peer: PeerIdentity, operation: Operation, body: bytes) -> Answer:
+        """Answer one request of an authenticated peer; never raises for what is in it."""
+        self._desk.heard(peer.authority)
+        try:
+            return Answer(None, await self._answer(peer, operation, body))
+        except RemoteProtocolError as error:
+            return Answer(error.code, b"")
+        except StoreError as error:
+            return Answer(error.code, b"", retry_after=BUSY_SECONDS)
+
+    async def _answer(self, peer: PeerIdentity, operation: Operation, body: bytes) -> bytes:
+        match operation:
+            case Operation.ENVELOPES:
+                return await self._envelopes(peer, body)
+            case Operation.RECEIPTS:
+                return await self._receipts(peer, body)
+            case Operation.STATEMENTS:
+                return await self._desk.directory.statements(peer, body)
+            case Operation.GREETING:
+                return await self._desk.directory.greeting(peer, body)
+
+    # --- envelopes --------------------------------------------------------------------------------------
+
+    async def _envelopes(self, peer: PeerIdentity, body: bytes) -> bytes:
+        desk = self._desk
+        items = wire.parse_items(
+            body, max_items=limits.MAX_BATCH_ENVELOPES, max_item_bytes=limits.MAX_ENVELOPE_BYTES
+        )
+        batch = inbox.read_batch(peer, items, desk.clerk.now_ms())
+        if not batch.arrivals and not batch.refused:
+            raise RemoteProtocolError("no envelope that can be read", code=batch.unreadable[0])
+        with desk.board.expect((peer.authority, envelope_id) for envelope_id in batch.arrivals) as waiting:
+            accepted, settled = await desk.store.write(lambda tx: self._store(tx, batch))
+            desk.faults.point("inbox.after_commit")
+            desk.settlement.announce(settled)
+            if accepted.held:
+                desk.wake_intake()
+            open_ids = [*(arrival.envelope_id for arrival in accepted.held), *accepted.pending]
+            names = [(peer.authority, envelope_id) for envelope_id in open_ids]
+            await waiting.complete(names, RECEIPT_WAIT_SECONDS)
+            came = {envelope_id: octets for (_sender, envelope_id), octets in waiting.receipts.items()}
+        receipts: Mapping[EnvelopeId, bytes] = {**accepted.receipts, **came}
+        pending = [envelope_id for envelope_id in open_ids if envelope_id not in receipts]
+        return wire.answer_to(receipts, pending, accepted.refused).to_bytes()
+
+    def _store(self, tx: Transaction, batch: Batch) -> tuple[Accepted, Settled]:
+        desk = self._desk
+        sender = batch.peer.authority
+        accepted = inbox.accept(tx, batch, now_ms=desk.clerk.now_ms(), quota=desk.quota)
+        unacceptable = [arrival for _position, arrival in accepted.unacceptable]
+        verdicts = [
+            Verdict(position, sender, arrival.envelope_id, arrival.digest, reason=arrival.fault)
+            for position, arrival in accepted.unacceptable
+        ]
+        settled = desk.settlement.settle(tx, verdicts)
+        desk.journal.received(tx, sender, [*accepted.held, *unacceptable])
+        desk.journal.rejected(tx, sender, unacceptable)
+        desk.journal.conflicts(tx, sender, accepted.conflicts)
+        desk.faults.point("inbox.before_commit")
+        return accepted, settled
+
+    # --- receipts ---------------------------------------------------------------------------------------
+
+    async def _receipts(self, peer: PeerIdentity, body: bytes) -> bytes:
+        desk = self._desk
+        items = wire.parse_items(
+            body, max_items=limits.MAX_BATCH_ENVELOPES, max_item_bytes=limits.MAX_RECEIPT_BYTES
+        )
+        verified: list[tuple[SignedReceipt, bytes]] = []
+        refused: dict[EnvelopeId, ReasonCode] = {}
+        for octets in items:
+            signed = parse_signed_receipt(octets)
+            try:
+                desk.clerk.verify(signed, peer.authority)
+            except RemoteProtocolError as error:
+                refused[EnvelopeId(UUID(signed.content.receipt_id).bytes)] = error.code
+            else:
+                verified.append((signed, octets))
+
+        def apply(tx: Transaction) -> None:
+            apply_receipts(tx, desk.journal, verified, desk.clerk.now_ms())
+            desk.faults.point("receipt.before_commit")
+
+        await desk.store.write(apply)
+        desk.faults.point("receipt.after_commit")
+        return wire.write_refusals(refused)
