@@ -78,7 +78,7 @@ _MEMBERS = frozenset(
 _AUTHOR_MEMBERS = frozenset(("authority", "incarnation", "key", "node"))
 _ATTACHMENT_MEMBERS = frozenset(("handling", "id", "language", "media_type", "name", "sha256", "size"))
 _DIRECTORY_MEMBERS = frozenset(("root", "size"))
-_INCARNATION = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_INCARNATION = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _TYPES = {member.value: member for member in MessageType}
 _LIFETIME = timedelta(seconds=limits.MAX_LIFETIME_SECONDS)
 
@@ -91,7 +91,7 @@ class Author:
         authority: the authority that speaks.
         node: its node that signed.
         key: id of the signing key.
-        incarnation: 32 hex digits, new whenever the node's store was restored from a copy.
+        incarnation: 16 hex digits, new whenever the node's store was restored from a copy.
     """
 
     authority: AuthorityId

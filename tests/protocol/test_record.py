@@ -109,7 +109,7 @@ WRONG: list[dict[str, Any]] = [
     {"author": sample_author(AuthorityId("x\u0430-acc"))},
     {"author": sample_author(node="node_1")},
     {"author": sample_author(key="A" * 64)},
-    {"author": sample_author(incarnation="0" * 31)},
+    {"author": sample_author(incarnation="0" * 15)},
     {"author_seq": 0},
     {"author_seq": 1},
     {"author_seq": 2, "prev": ""},

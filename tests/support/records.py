@@ -35,7 +35,7 @@ def sample_digest(number: int) -> Digest:
 
 
 def sample_author(authority: AuthorityId = SAMPLE_A, **changes: Any) -> Author:
-    author = Author(authority, NodeId("node-1"), KeyId("a" * 64), "0" * 32)
+    author = Author(authority, NodeId("node-1"), KeyId("a" * 64), "0" * 16)
     return replace(author, **changes)
 
 
