@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The consultations that one transaction works on, loaded once and written back once. Not a cache.
+
+1. It lives as long as its transaction: the rows it holds can't change under it, for there is one writer.
+2. A rule is asked first and a change made after; so a message that is refused leaves no trace.
+3. The number of statements does not depend on the number of messages.
+4. A consultation has one state for each requested authority. The requester keeps them all; a requested
+   authority knows its own.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from globe_node.consultations import records
+from globe_node.consultations.records import ConsultationRow, HeadRow, RecordRow
+from globe_node.store.door import Transaction
+from protocol.codes.message_types import MessageType
+from protocol.consultations.table import Role, State
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, RecordId
+from protocol.messages.parse import Body, parse_body
+from protocol.messages.request import ConsultRequest
+from protocol.record import Record, parse_signed_record
+
+_ADVANCE = {state: number for number, state in enumerate(State)}
+
+
+@dataclass(slots=True)
+class Case:
+    """One consultation while a transaction works on it.
+
+    Attributes:
+        sides: where each requested authority stands.
+        heads: the newest record of each author.
+    """
+
+    id: ConsultationId
+    opener: AuthorityId
+    sides: dict[AuthorityId, State]
+    subject: bytes = field(repr=False)
+    created_ms: int
+    updated_ms: int
+    heads: dict[AuthorityId, HeadRow] = field(default_factory=dict)
+
+    @property
+    def state(self) -> State:
+        """Where the whole stands: the least advanced side."""
+        return overall_state(self.sides)
+
+    def role_of(self, authority: AuthorityId) -> Role:
+        """Return on which side of the question an authority stands."""
+        return Role.REQUESTER if authority == self.opener else Role.REQUESTED
+
+    def seen_by(self, author: AuthorityId) -> dict[AuthorityId, Digest]:
+        """Return the newest record of each other authority."""
+        return {who: head.record_hash for who, head in self.heads.items() if who != author}
+
+    def next_place(self, author: AuthorityId, incarnation: str) -> tuple[int, str]:
+        """Return number and `prev` of the next record in an author's chain; a new life begins a new chain."""
+        head = self.heads.get(author)
+        if head is None or head.incarnation != incarnation:
+            return 1, ""
+        return head.author_seq + 1, head.record_hash
+
+    def row(self) -> ConsultationRow:
+        """Return what is stored."""
+        return ConsultationRow(
+            id=self.id,
+            opener=self.opener,
+            sides=" ".join(f"{who}={state}" for who, state in sorted(self.sides.items())),
+            state=self.state,
+            subject=self.subject,
+            created_ms=self.created_ms,
+            updated_ms=self.updated_ms,
+        )
+
+
+class Casebook:
+    """Loads the consultations of one batch, gathers what changes, writes it with a few statements.
+
+    Args:
+        tx: the transaction.
+        open_record: opens a record that was sealed at rest.
+        consultations: the ids that the batch names.
+        record_ids: the ids whose hashes the batch asks for.
+    """
+
+    def __init__(
+        self,
+        tx: Transaction,
+        open_record: Callable[[RecordId, bytes], bytes],
+        *,
+        consultations: Collection[ConsultationId],
+        record_ids: Collection[RecordId],
+    ) -> None:
+        self._tx = tx
+        self._open_record = open_record
+        self._bodies: dict[RecordId, Body] = {}
+        self._requests: dict[ConsultationId, RecordId] = {}
+        self._hashes: dict[RecordId, Digest] = records.record_hashes(tx, record_ids)
+        self._cases: dict[ConsultationId, Case] = {
+            row.id: case_of(row) for row in records.consultations_of(tx, consultations).values()
+        }
+        for head in records.heads_of(tx, list(self._cases)):
+            self._cases[head.consultation].heads[head.author] = head
+        self._links: dict[tuple[ConsultationId, AuthorityId, str], dict[int, tuple[str, Digest]]] = {}
+        self._changed: set[ConsultationId] = set()
+        self._moved_heads: set[tuple[ConsultationId, AuthorityId]] = set()
+
+    def case(self, consultation: ConsultationId) -> Case | None:
+        """Return a consultation that was loaded or opened in this transaction."""
+        return self._cases.get(consultation)
+
+    def hash_of(self, record_id: RecordId) -> Digest | None:
+        """Return the hash under which this node holds a record id, among the ids asked for at the start."""
+        return self._hashes.get(record_id)
+
+    def neighbours(self, record: Record) -> Mapping[int, tuple[str, Digest]]:
+        """Return prev and hash of what stands one before, at and one after a record's place in its chain."""
+        author, place = record.author, record.author_seq
+        found = records.neighbours(self._tx, record.consultation, author.authority, author.incarnation, place)
+        fresh = self._links.get((record.consultation, author.authority, author.incarnation), {})
+        return found | {number: link for number, link in fresh.items() if abs(number - place) <= 1}
+
+    def knows_life(self, record: Record) -> bool:
+        """Whether a record of the same life of its author's node is here; if not, that life begins."""
+        author = record.author
+        chain = (record.consultation, author.authority, author.incarnation)
+        return chain in self._links or records.knows_life(self._tx, *chain)
+
+    def body_of(self, record_id: RecordId) -> Body | None:
+        """Return the body of a record that is here or was taken in by this transaction."""
+        if record_id not in self._bodies:
+            row = records.record(self._tx, record_id)
+            if row is None:
+                return None
+            self._keep(row)
+        return self._bodies[record_id]
+
+    def request_of(self, consultation: ConsultationId) -> ConsultRequest | None:
+        """Return the request that opened a consultation, if it is here."""
+        record_id = self._requests.get(consultation)
+        if record_id is None:
+            row = records.newest(self._tx, consultation, types=(MessageType.CONSULT_REQUEST,))
+            if row is None:
+                return None
+            record_id = self._keep(row)
+        body = self._bodies[record_id]
+        return body if isinstance(body, ConsultRequest) else None
+
+    def answerable(self, case: Case, message_type: MessageType, author: AuthorityId) -> RecordId | None:
+        """Return the record that a message of one author replies to when it does not say."""
+        if message_type is MessageType.CLARIFICATION:
+            row = records.newest(self._tx, case.id, types=(MessageType.CLARIFICATION_REQUEST,))
+        else:
+            row = records.newest(self._tx, case.id, besides=author) or records.newest(self._tx, case.id)
+        return None if row is None else row.record_id
+
+    def _keep(self, row: RecordRow) -> RecordId:
+        content = parse_signed_record(self._open_record(row.record_id, row.application_data)).content
+        self._note(content, parse_body(content.type, content.body))
+        return row.record_id
+
+    def _note(self, record: Record, body: Body) -> None:
+        self._bodies[record.record_id] = body
+        if record.type is MessageType.CONSULT_REQUEST:
+            self._requests[record.consultation] = record.record_id
+
+    def open(self, case: Case) -> None:
+        """Take in a new consultation."""
+        self._cases[case.id] = case
+        self._changed.add(case.id)
+
+    def take(
+        self,
+        record: Record,
+        digest: Digest,
+        *,
+        body: Body,
+        sides: Mapping[AuthorityId, State] | None,
+        now_ms: int,
+    ) -> None:
+        """Take in a record; one that is not late moves states and its author's chain head.
+
+        Args:
+            record: its consultation is loaded or opened.
+            digest: its hash.
+            body: its body.
+            sides: the states that change; None for a record that came late.
+            now_ms: the time of this node.
+        """
+        case = self._cases[record.consultation]
+        author = record.author.authority
+        case.updated_ms = max(case.updated_ms, now_ms)
+        incarnation = record.author.incarnation
+        if sides is not None:
+            case.sides.update(sides)
+            case.heads[author] = HeadRow(case.id, author, incarnation, record.author_seq, digest)
+            self._moved_heads.add((case.id, author))
+        self._links.setdefault((case.id, author, incarnation), {})[record.author_seq] = (record.prev, digest)
+        self._hashes[record.record_id] = digest
+        self._note(record, body)
+        self._changed.add(case.id)
+
+    def write(self) -> None:
+        """Write everything that changed."""
+        records.put_consultations(self._tx, [self._cases[one].row() for one in sorted(self._changed)])
+        records.put_heads(self._tx, [self._cases[one].heads[who] for one, who in sorted(self._moved_heads)])
+
+
+def overall_state(sides: Mapping[AuthorityId, State]) -> State:
+    """Return the least advanced of several states."""
+    return min(sides.values(), key=_ADVANCE.__getitem__)
+
+
+def parse_sides(text: str) -> dict[AuthorityId, State]:
+    """Read the stored form of the sides."""
+    pairs = (pair.split("=") for pair in text.split(" "))
+    return {AuthorityId(who): State(state) for who, state in pairs}
+
+
+def case_of(row: ConsultationRow) -> Case:
+    """Build the working form of a stored consultation."""
+    return Case(
+        id=row.id,
+        opener=row.opener,
+        sides=parse_sides(row.sides),
+        subject=row.subject,
+        created_ms=row.created_ms,
+        updated_ms=row.updated_ms,
+    )

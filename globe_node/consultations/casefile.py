@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading what is here: the list, one consultation with its records and evidence. It changes nothing.
+
+1. Plain functions on a read connection and the storage key: the running node and the command line beside a
+   stopped node use the same ones.
+2. Whether a record was read is known; to read is an act of its own, in `reading`, and is logged there.
+3. Records of one author are shown in their order; a missing one is shown as a gap, never hidden.
+4. What the evidence lines say was verified before it was stored; `protocol.evidence` verifies it again.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from globe_node.consultations import records
+from globe_node.consultations.casebook import overall_state, parse_sides
+from globe_node.consultations.moments import moment_of
+from globe_node.consultations.office import no_such_consultation
+from globe_node.consultations.records import ConsultationRow, Direction, RecordRow
+from globe_node.delivery import outbox
+from globe_node.delivery.outbox import SentRow
+from globe_node.store.door import Transaction
+from keys.storage_key import StorageKey
+from protocol.canonical import JSONObject
+from protocol.consultations.table import Move, Role, State, moves_from
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId
+from protocol.receipts import DeliveryState, parse_signed_receipt
+from protocol.record import Attachment, SignedRecord, parse_signed_record
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSummary:
+    """One line of the list.
+
+    Attributes:
+        role: on which side this authority stands.
+        counterparties: the other authorities, sorted.
+        state: where the whole stands.
+        records: how many there are.
+        unread: how many of theirs nobody here has opened.
+        waiting: how many of ours have not reached somebody.
+    """
+
+    consultation: ConsultationId
+    role: Role
+    counterparties: tuple[AuthorityId, ...]
+    state: State
+    subject: str = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+    records: int
+    unread: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceLine:
+    """One thing that is known to have happened to a message.
+
+    Attributes:
+        stage: submitted, waiting, received, read, rejected or undeliverable.
+        authority: where it happened.
+        at: when, by the clock of whoever says so.
+        signed_by: `authority/node`, and the key id; empty for what only this node's own log holds.
+        reason: a reason code, or empty.
+        attempts: of a waiting message, how often it was tried.
+        next_attempt_at: of a waiting message, when it is tried again.
+        deadline_at: of a waiting message, until when it is tried.
+    """
+
+    stage: str
+    authority: AuthorityId
+    at: datetime
+    signed_by: str = ""
+    key_id: str = ""
+    reason: str = ""
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    deadline_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """One record as a person sees it.
+
+    Attributes:
+        missing_before: how many earlier records of this author are not here.
+        read_at: when somebody here first opened it; None for our own and for unread ones.
+    """
+
+    record_id: RecordId
+    record_hash: Digest
+    message_type: str
+    author: AuthorityId
+    node: str
+    key_id: str
+    author_seq: int
+    missing_before: int
+    ours: bool
+    created_at: datetime
+    expires_at: datetime
+    stored_at: datetime
+    read_at: datetime | None
+    in_reply_to: str
+    recipients: tuple[AuthorityId, ...]
+    handling: tuple[str, ...]
+    legal_basis: tuple[str, ...] = field(repr=False)
+    body: JSONObject = field(repr=False)
+    attachments: tuple[Attachment, ...]
+    evidence: tuple[EvidenceLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """One consultation with everything in it.
+
+    Attributes:
+        sides: where each requested authority stands.
+        moves: what this authority may do now.
+    """
+
+    summary: CaseSummary
+    sides: Mapping[AuthorityId, State]
+    moves: tuple[Move, ...]
+    records: tuple[RecordView, ...]
+
+
+def list_cases(
+    tx: Transaction,
+    storage: StorageKey,
+    me: AuthorityId,
+    *,
+    states: Sequence[str] = (),
+    before: ConsultationId | None = None,
+    limit: int = 50,
+) -> list[CaseSummary]:
+    """Return consultations, newest first.
+
+    Args:
+        tx: a read will do.
+        storage: opens the subjects.
+        me: this authority.
+        states: only these; empty for all.
+        before: go on after this one.
+        limit: at most so many.
+    """
+    rows = records.list_consultations(tx, states=states, before=before, limit=limit)
+    return _summaries(tx, storage, me, rows)
+
+
+def show_case(
+    tx: Transaction, storage: StorageKey, me: AuthorityId, consultation: ConsultationId
+) -> CaseView:
+    """Return one consultation with its records, in the order in which they became known here.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        RowDamagedError: a sealed row is damaged.
+    """
+    row = require_case(tx, consultation)
+    (summary,) = _summaries(tx, storage, me, [row])
+    stored = records.records_of(tx, consultation)
+    sent = _sent_by_envelope(tx, [one.envelope_id for one in stored if one.direction == Direction.OUT])
+    missing = _missing_before(stored)
+    views = [_record_view(tx, storage, me, one, sent, missing) for one in in_order(stored)]
+    sides = parse_sides(row.sides)
+    states = sides.values() if summary.role is Role.REQUESTER else (overall_state(sides),)
+    moves = {move for state in states for move in moves_from(state, summary.role)}
+    return CaseView(summary, sides, tuple(move for move in Move if move in moves), tuple(views))
+
+
+def require_case(tx: Transaction, consultation: ConsultationId) -> ConsultationRow:
+    """Return a consultation's row.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    row = records.consultations_of(tx, [consultation]).get(consultation)
+    if row is None:
+        raise no_such_consultation()
+    return row
+
+
+def open_row(storage: StorageKey, row: RecordRow) -> SignedRecord:
+    """Open a stored record; its signature was verified when it was stored.
+
+    Raises:
+        RowDamagedError: the row is damaged.
+    """
+    return parse_signed_record(
+        storage.open_sealed("record", row.record_id.encode("ascii"), row.application_data)
+    )
+
+
+def in_order(stored: Sequence[RecordRow]) -> list[RecordRow]:
+    """Return records so that each author's stand in their order; a late one goes before the next."""
+    ordered: list[RecordRow] = []
+    for row in stored:
+        at = len(ordered)
+        for index, other in enumerate(ordered):
+            same = other.author == row.author and other.incarnation == row.incarnation
+            if same and other.author_seq > row.author_seq:
+                at = index
+                break
+        ordered.insert(at, row)
+    return ordered
+
+
+def _missing_before(stored: Sequence[RecordRow]) -> dict[RecordId, int]:
+    chains: dict[tuple[str, str], list[RecordRow]] = {}
+    for row in stored:
+        chains.setdefault((row.author, row.incarnation), []).append(row)
+    missing: dict[RecordId, int] = {}
+    for chain in chains.values():
+        last = 0
+        for row in sorted(chain, key=lambda one: one.author_seq):
+            missing[row.record_id] = row.author_seq - last - 1
+            last = row.author_seq
+    return missing
+
+
+def _summaries(
+    tx: Transaction, storage: StorageKey, me: AuthorityId, rows: Sequence[ConsultationRow]
+) -> list[CaseSummary]:
+    ids = [row.id for row in rows]
+    counted = records.counts_of(tx, ids)
+    waiting = _waiting(tx, ids)
+    return [
+        CaseSummary(
+            consultation=row.id,
+            role=Role.REQUESTER if row.opener == me else Role.REQUESTED,
+            counterparties=_counterparties(row, me),
+            state=State(row.state),
+            subject=storage.open_sealed("consultation", row.id.encode("ascii"), row.subject).decode(),
+            created_at=moment_of(row.created_ms),
+            updated_at=moment_of(row.updated_ms),
+            records=counted[row.id][0],
+            unread=counted[row.id][1],
+            waiting=waiting.get(row.id, 0),
+        )
+        for row in rows
+    ]
+
+
+def _counterparties(row: ConsultationRow, me: AuthorityId) -> tuple[AuthorityId, ...]:
+    return tuple(sorted({row.opener, *parse_sides(row.sides)} - {me}))
+
+
+def _waiting(tx: Transaction, ids: Collection[ConsultationId]) -> dict[ConsultationId, int]:
+    envelopes = records.sent_envelopes(tx, ids)
+    counted: dict[ConsultationId, int] = {}
+    for row in outbox.sent(tx, list(envelopes)):
+        if row.state is DeliveryState.QUEUED:
+            consultation = envelopes[row.envelope_id]
+            counted[consultation] = counted.get(consultation, 0) + 1
+    return counted
+
+
+def _sent_by_envelope(tx: Transaction, envelopes: Sequence[bytes]) -> dict[EnvelopeId, list[SentRow]]:
+    found: dict[EnvelopeId, list[SentRow]] = {}
+    for row in outbox.sent(tx, [EnvelopeId(one) for one in envelopes]):
+        found.setdefault(row.envelope_id, []).append(row)
+    return found
+
+
+def _record_view(
+    tx: Transaction,
+    storage: StorageKey,
+    me: AuthorityId,
+    row: RecordRow,
+    sent: Mapping[EnvelopeId, Sequence[SentRow]],
+    missing: Mapping[RecordId, int],
+) -> RecordView:
+    content = open_row(storage, row).content
+    ours = row.direction == Direction.OUT
+    lines = _sent_lines(tx, row, sent.get(EnvelopeId(row.envelope_id), ())) if ours else _held_lines(row, me)
+    return RecordView(
+        record_id=row.record_id,
+        record_hash=row.record_hash,
+        message_type=content.type,
+        author=row.author,
+        node=row.node,
+        key_id=content.author.key,
+        author_seq=row.author_seq,
+        missing_before=missing[row.record_id],
+        ours=ours,
+        created_at=content.created,
+        expires_at=content.expires,
+        stored_at=moment_of(row.stored_ms),
+        read_at=moment_of(row.read_ms) if row.read_ms else None,
+        in_reply_to=content.in_reply_to,
+        recipients=content.recipients,
+        handling=content.handling,
+        legal_basis=content.legal_basis,
+        body=content.body,
+        attachments=content.attachments,
+        evidence=tuple(lines),
+    )
+
+
+def _held_lines(row: RecordRow, me: AuthorityId) -> list[EvidenceLine]:
+    lines = [
+        EvidenceLine("submitted", row.author, moment_of(row.created_ms), f"{row.author}/{row.node}"),
+        EvidenceLine("received", me, moment_of(row.stored_ms)),
+    ]
+    if row.read_ms:
+        lines.append(EvidenceLine("read", me, moment_of(row.read_ms)))
+    return lines
+
+
+def _sent_lines(tx: Transaction, row: RecordRow, sent: Sequence[SentRow]) -> list[EvidenceLine]:
+    lines = [EvidenceLine("submitted", row.author, moment_of(row.stored_ms), f"{row.author}/{row.node}")]
+    proofs = outbox.evidence(tx, sent)
+    for one in sent:
+        lines.extend(receipt_lines(one, proofs.get(one.position, [])))
+        if one.state is DeliveryState.QUEUED:
+            lines.append(_waiting_line(one, row))
+    return lines
+
+
+def receipt_lines(row: SentRow, receipts: Sequence[bytes]) -> list[EvidenceLine]:
+    """Return what the receipts for one envelope and recipient say, in the order of time."""
+    lines: list[EvidenceLine] = []
+    for signed in receipts:
+        receipt = parse_signed_receipt(signed).content
+        lines.extend(
+            EvidenceLine(
+                stage=entry.status,
+                authority=row.peer,
+                at=receipt.created,
+                signed_by=f"{receipt.issuer.authority}/{receipt.issuer.node}",
+                key_id=receipt.issuer.key,
+                reason=entry.reason or "",
+            )
+            for entry in receipt.entries
+            if entry.envelope == row.envelope_hash
+        )
+    return sorted(lines, key=lambda line: line.at)
+
+
+def _waiting_line(sent: SentRow, row: RecordRow) -> EvidenceLine:
+    return EvidenceLine(
+        stage="waiting",
+        authority=sent.peer,
+        at=moment_of(row.stored_ms),
+        reason=sent.reason,
+        attempts=sent.attempts,
+        next_attempt_at=moment_of(sent.next_attempt_ms) if sent.next_attempt_ms else None,
+        deadline_at=moment_of(sent.deadline_ms),
+    )

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes signed, sealed records of drafts inside one transaction. Not the waiting for it: see `submit`.
+
+1. A rule is asked before anything of that draft is taken in; so a refusal leaves no trace of it.
+2. The content is checked by the same rules that the other side will apply.
+3. Recipients and their keys are those of the directory at this moment.
+4. One composite signature covers all records of the transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from globe_node.consultations import records
+from globe_node.consultations.casebook import Case, Casebook
+from globe_node.consultations.content import REPLIES, Content, read_content, reconciliation_of
+from globe_node.consultations.drafting.addressing import audience, illegal_move, reachable_nodes
+from globe_node.consultations.drafting.drafts import (
+    Draft,
+    DraftAttachment,
+    Submitted,
+    draft_digest,
+    parse_submitted,
+    require_form,
+)
+from globe_node.consultations.moments import moment_of, unix_milliseconds
+from globe_node.consultations.office import Office, no_such_consultation, no_such_record
+from globe_node.consultations.records import Direction, RecordRow, SubmissionRow
+from globe_node.delivery.outbox import Outgoing, Queued, enqueue
+from globe_node.errors import ConflictError, NodeError
+from globe_node.store.door import Transaction
+from protocol import e2ee
+from protocol.audit.events import AuditEvent, EventKind, size_bucket
+from protocol.codes.handling import effective_handling
+from protocol.consultations.content import verify_content, verify_reply
+from protocol.consultations.table import Role, State
+from protocol.envelope import EnvelopeClass, Frame, Sender, envelope_hash, routing_id_of
+from protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId, uuid7
+from protocol.messages.procedure import ClarificationRequest
+from protocol.record import Attachment, Author, Record, SignedRecord, record_hash
+from protocol.signing import labels
+from protocol.signing.batch import sign_batch
+
+IDEMPOTENCY_SECONDS = 24 * 3600
+"""How long a client's key is remembered."""
+Outcome = Submitted | NodeError | ProtocolError
+"""What became of one draft."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A draft with its ids and times, checked for everything that needs neither store nor directory."""
+
+    draft: Draft
+    digest: Digest
+    content: Content = field(repr=False)
+    consultation: ConsultationId
+    record_id: RecordId
+    envelope_id: EnvelopeId
+    created: datetime
+    expires: datetime
+
+    @property
+    def attachment_bytes(self) -> int:
+        """Return how much its attachments weigh."""
+        return sum(len(item.data) for item in self.draft.attachments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A record that may be sent, not yet signed."""
+
+    composed: Composed
+    record: Record
+    data: bytes = field(repr=False)
+    digest: Digest
+    keys_to: tuple[bytes, ...] = field(repr=False)
+
+
+def compose(office: Office, draft: Draft, deadline_seconds: int) -> Composed:
+    """Give a draft its ids and times, and check its form and content.
+
+    Args:
+        office: the shared parts.
+        draft: what somebody wants to send.
+        deadline_seconds: how long delivery is tried when the draft does not say.
+
+    Raises:
+        LocalProtocolError: a rule does not hold; the code is the one the other side would give.
+    """
+    require_form(draft)
+    try:
+        content = read_content(draft.message_type, draft.body)
+    except ProtocolError as error:
+        raise LocalProtocolError(str(error), code=error.code) from None
+    created = moment_of(office.now_ms())
+    created_ms = unix_milliseconds(created)
+    entropy = office.entropy
+    return Composed(
+        draft=draft,
+        digest=draft_digest(draft) if draft.idempotency_key else Digest(""),
+        content=content,
+        consultation=draft.consultation or ConsultationId(str(uuid7(created_ms, entropy.random_bytes(10)))),
+        record_id=RecordId(str(uuid7(created_ms, entropy.random_bytes(10)))),
+        envelope_id=EnvelopeId(uuid7(created_ms, entropy.random_bytes(10)).bytes),
+        created=created,
+        expires=created + timedelta(seconds=draft.deadline_seconds or deadline_seconds),
+    )
+
+
+class SubmitTransaction:
+    """Handles a group of drafts. Lives as long as its transaction."""
+
+    def __init__(self, office: Office, tx: Transaction, work: Sequence[Composed]) -> None:
+        self._office = office
+        self._tx = tx
+        self._work = work
+        self._now_ms = office.now_ms()
+        self._directory = office.register.state
+        self._view = self._directory.view
+        self._signer = office.signer(self._directory)
+        self._casebook = Casebook(
+            tx,
+            office.open_record,
+            consultations={composed.consultation for composed in work},
+            record_ids={composed.draft.in_reply_to for composed in work if composed.draft.in_reply_to},
+        )
+        asked = {composed.draft.idempotency_key for composed in work} - {""}
+        self._known = {
+            key: (row.draft_digest, row.result) for key, row in records.submissions(tx, asked).items()
+        }
+        self._planned: list[_Planned] = []
+        self._author = Author(
+            authority=office.node_keys.authority,
+            node=office.node_keys.node,
+            key=self._signer.key_id,
+            incarnation=office.incarnation,
+        )
+        self.queued: Queued | None = None
+        """What the courier must be told after the commit."""
+
+    def run(self) -> list[Outcome]:
+        """Store what may be sent.
+
+        Returns:
+            One outcome for each draft, in order.
+        """
+        outcomes = [self._outcome(composed) for composed in self._work]
+        if self._planned:
+            self._store()
+        return outcomes
+
+    def _outcome(self, composed: Composed) -> Outcome:
+        try:
+            known = self._known.get(composed.draft.idempotency_key)
+            if known is None:
+                return self._plan(composed)
+            if known[0] == composed.digest:
+                return parse_submitted(known[1])
+            raise ConflictError(
+                "this idempotency key was used for another message", hint="Use a new key for a new message."
+            )
+        except (NodeError, ProtocolError) as error:
+            return error
+
+    def _plan(self, composed: Composed) -> Submitted:
+        """Check everything, then take the record in."""
+        draft, content, me = composed.draft, composed.content, self._author.authority
+        case = self._casebook.case(composed.consultation)
+        if case is None and draft.consultation is not None:
+            raise no_such_consultation()
+        case = case or self._new_case(composed)
+        handling = effective_handling(draft.handling)
+        recipients = audience(case, draft.recipients, me, content.move)
+        nodes = reachable_nodes(self._directory, recipients, handling, composed.created)
+        sides = _sides_after(case, content, me, recipients)
+        record = self._record(composed, case, recipients, handling)
+        data = record.to_bytes()
+        self._require_content(record, content)
+        digest = record_hash(data)
+        self._casebook.open(case)
+        self._casebook.take(record, digest, body=content.body, sides=sides, now_ms=self._now_ms)
+        self._planned.append(
+            _Planned(composed, record, data, digest, tuple(node.encryption_key for node in nodes))
+        )
+        submitted = _submitted(record, digest, case.state)
+        if draft.idempotency_key:
+            self._known[draft.idempotency_key] = (composed.digest, submitted.to_bytes())
+        return submitted
+
+    def _record(
+        self, composed: Composed, case: Case, recipients: tuple[AuthorityId, ...], handling: tuple[str, ...]
+    ) -> Record:
+        draft = composed.draft
+        place, prev = case.next_place(self._author.authority, self._author.incarnation)
+        return Record(
+            type=draft.message_type,
+            consultation=composed.consultation,
+            record_id=composed.record_id,
+            author=self._author,
+            author_seq=place,
+            prev=prev,
+            seen=case.seen_by(self._author.authority),
+            recipients=recipients,
+            created=composed.created,
+            expires=composed.expires,
+            in_reply_to=self._replied_to(draft, case) or "",
+            handling=handling,
+            legal_basis=draft.legal_basis,
+            body=draft.body,
+            attachments=tuple(_attachment_of(item) for item in draft.attachments),
+            directory=self._view,
+        )
+
+    def _replied_to(self, draft: Draft, case: Case) -> RecordId | None:
+        if draft.consultation is None:
+            return None
+        if draft.in_reply_to is None:
+            return self._casebook.answerable(case, draft.message_type, self._author.authority)
+        if self._casebook.hash_of(draft.in_reply_to) is None:
+            raise no_such_record()
+        return draft.in_reply_to
+
+    def _require_content(self, record: Record, content: Content) -> None:
+        """Apply the rules that the other side will apply.
+
+        Raises:
+            LocalProtocolError: the body does not fit the record, or the reply not the request.
+        """
+        try:
+            verify_content(record, content.body)
+            request = self._casebook.request_of(record.consultation) if record.type in REPLIES else None
+            if request is not None:
+                question = self._casebook.body_of(RecordId(record.in_reply_to))
+                asked = question if isinstance(question, ClarificationRequest) else None
+                verify_reply(content.body, request, asked)
+        except RemoteProtocolError as error:
+            raise LocalProtocolError(str(error), code=error.code) from None
+
+    def _new_case(self, composed: Composed) -> Case:
+        sealed = self._office.node_keys.storage.seal(
+            "consultation",
+            composed.consultation.encode(),
+            composed.content.subject.encode(),
+            self._office.entropy,
+        )
+        return Case(
+            id=composed.consultation,
+            opener=self._author.authority,
+            sides=dict.fromkeys(composed.draft.recipients, State.DRAFT),
+            subject=sealed,
+            created_ms=unix_milliseconds(composed.created),
+            updated_ms=self._now_ms,
+        )
+
+    def _store(self) -> None:
+        """Sign, seal and write everything that was planned."""
+        office = self._office
+        hashes = [bytes.fromhex(planned.digest) for planned in self._planned]
+        signatures = sign_batch(self._signer, labels.RECORD, hashes, office.entropy)
+        rows: list[RecordRow] = []
+        outgoing: list[Outgoing] = []
+        events: list[AuditEvent] = []
+        for planned, signature in zip(self._planned, signatures, strict=True):
+            row, item = self._sealed(planned, signature)
+            rows.append(row)
+            outgoing.append(item)
+            events.extend(self._events(row, planned, signature))
+        self._casebook.write()
+        records.add_records(self._tx, rows)
+        self._remember()
+        self.queued = enqueue(self._tx, outgoing, self._now_ms)
+        office.audit.append(self._tx, events)
+        office.faults.point("consultations.submit.stored")
+
+    def _sealed(self, planned: _Planned, signature: bytes) -> tuple[RecordRow, Outgoing]:
+        office, record = self._office, planned.record
+        signed = SignedRecord(
+            record=planned.data,
+            signature=signature,
+            attachments=tuple(item.data for item in planned.composed.draft.attachments),
+            content=record,
+        ).to_bytes()
+        frame = Frame(
+            envelope_class=EnvelopeClass.APPLICATION,
+            sender=Sender(record.author.authority, record.author.node),
+            routing_id=routing_id_of(record.consultation.encode("ascii")),
+            envelope_id=planned.composed.envelope_id,
+            created_ms=unix_milliseconds(record.created),
+            expires_ms=unix_milliseconds(record.expires),
+        )
+        envelope = e2ee.seal(signed, frame, planned.keys_to, office.entropy)
+        row = records.row_of(
+            record,
+            planned.digest,
+            direction=Direction.OUT,
+            envelope_id=frame.envelope_id,
+            envelope_hash=envelope_hash(envelope),
+            stored_ms=self._now_ms,
+            sealed=office.seal_record(record.record_id, signed),
+        )
+        return row, Outgoing(
+            envelope_id=frame.envelope_id,
+            envelope_class=frame.envelope_class,
+            routing_id=frame.routing_id,
+            octets=envelope,
+            envelope_hash=row.envelope_hash,
+            record_hash=planned.digest,
+            peers=record.recipients,
+            deadline_ms=frame.expires_ms,
+        )
+
+    def _events(self, row: RecordRow, planned: _Planned, signature: bytes) -> list[AuditEvent]:
+        joined = reconciliation_of(signature, row.envelope_hash)
+        return [
+            AuditEvent(
+                kind=EventKind.SUBMITTED,
+                at=moment_of(self._now_ms),
+                peer=recipient,
+                case=row.consultation,
+                msg=row.record_id,
+                digest=row.record_hash,
+                size=size_bucket(len(planned.data)),
+                attachments=len(planned.record.attachments),
+                dir_size=self._view.size,
+                key=self._author.key,
+                result="ok",
+                rc=joined,
+            )
+            for recipient in planned.record.recipients
+        ]
+
+    def _remember(self) -> None:
+        """Keep the results under their idempotency keys."""
+        fresh = []
+        for planned in self._planned:
+            key = planned.composed.draft.idempotency_key
+            if key:
+                digest, result = self._known[key]
+                fresh.append(SubmissionRow(key, digest, result, self._now_ms))
+        records.add_submissions(self._tx, fresh)
+        if fresh:
+            records.forget_submissions(self._tx, self._now_ms - IDEMPOTENCY_SECONDS * 1000)
+
+
+def _sides_after(
+    case: Case, content: Content, author: AuthorityId, recipients: Sequence[AuthorityId]
+) -> dict[AuthorityId, State]:
+    """Return the states that a message of ours changes.
+
+    Raises:
+        LocalProtocolError: it may not be sent now, or not by us (`illegal_move`).
+    """
+    role = case.role_of(author)
+    touched = recipients if role is Role.REQUESTER else (author,)
+    try:
+        return {side: content.state_after_sending(case.sides[side], role) for side in touched}
+    except LocalProtocolError:
+        raise illegal_move(case.state) from None
+
+
+def _submitted(record: Record, digest: Digest, state: State) -> Submitted:
+    return Submitted(
+        consultation=record.consultation,
+        record_id=record.record_id,
+        record_hash=digest,
+        message_type=record.type,
+        recipients=record.recipients,
+        state=state,
+        created_at=record.created,
+        expires_at=record.expires,
+    )
+
+
+def _attachment_of(item: DraftAttachment) -> Attachment:
+    return Attachment.of(
+        item.data, id=item.id, name=item.name, media_type=item.media_type, language=item.language
+    )

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the inbox to the case file: takes what is held, decides on each, and answers with signed receipts.
+
+Not the reception of envelopes (`delivery.reception`), and no rule of its own: those are in `examine`,
+`placement` and in `protocol`.
+
+1. What needs no store (opening, signatures, content) is done first, on a view for reading; then one
+   transaction stores records, states, receipts and audit entries of the whole batch together.
+2. Receipts leave after the commit.
+3. An envelope on which we fail ourselves does not stop the others: it is tried three times, then it is put
+   into quarantine, and its sender gets a signed rejection.
+4. What came before the record it follows waits for it, for a while.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from globe_node.consultations.office import Office
+from globe_node.consultations.opening.examine import Examined, Examiner, Faulty, Postponed
+from globe_node.consultations.opening.placement import IntakeTransaction
+from globe_node.delivery import inbox
+from globe_node.delivery.inbox import HeldEnvelope
+from globe_node.delivery.settlement import Settled, Settlement
+from globe_node.errors import StoreError
+from globe_node.store.door import Transaction
+from protocol.identifiers import AuthorityId
+
+BATCH_ENVELOPES = 128
+BATCH_BYTES = 8 * 1024 * 1024
+IDLE_SECONDS = 60.0
+"""Longest pause between two looks at the inbox."""
+
+
+class Intake:
+    """The one task that empties the inbox.
+
+    Args:
+        office: the shared parts.
+        settlement: makes receipts of verdicts.
+        refresh: called with authorities whose view of the directory is newer than ours.
+    """
+
+    def __init__(
+        self, office: Office, settlement: Settlement, *, refresh: Callable[[Sequence[AuthorityId]], None]
+    ) -> None:
+        self._office = office
+        self._settlement = settlement
+        self._refresh = refresh
+        self._examiner = Examiner(office)
+        self._arrived = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that something is held; from the event loop."""
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Work for ever; look at once, since something may have been left from before."""
+        while True:
+            self._arrived.clear()
+            while await self.work():
+                pass
+            await self._pause()
+
+    async def work(self) -> int:
+        """Decide on one batch of what is due; return how many there were."""
+        office = self._office
+        held = await office.store.read(self._take)
+        if not held:
+            return 0
+        examined = await office.store.read(lambda _tx: [self._examine(one) for one in held])
+        office.faults.point("consultations.intake.examined")
+        stale = sorted({one.held.sender for one in examined if isinstance(one, Postponed)})
+        if stale:
+            self._refresh(stale)
+        try:
+            placed = await self._place(examined)
+        except StoreError:
+            raise
+        except Exception as error:  # one of them is at fault: find it by taking each alone
+            self._report("a batch of envelopes could not be stored", error, len(held))
+            for one in examined:
+                await self._place_alone(one)
+            return len(held)
+        self._settlement.announce(placed)
+        return len(held)
+
+    def _take(self, tx: Transaction) -> list[HeldEnvelope]:
+        return inbox.take_due(tx, self._office.now_ms(), limit=BATCH_ENVELOPES, max_bytes=BATCH_BYTES)
+
+    def _examine(self, held: HeldEnvelope) -> Examined:
+        try:
+            return self._examiner.examine(held)
+        except Exception as error:  # a fault of ours must not stop the others
+            self._report("an envelope could not be examined", error, 1)
+            return Faulty(held)
+
+    async def _place(self, examined: Sequence[Examined]) -> Settled:
+        def store(tx: Transaction) -> Settled:
+            return IntakeTransaction(self._office, self._settlement, tx, examined).run()
+
+        return await self._office.store.write(store)
+
+    async def _place_alone(self, one: Examined) -> None:
+        """Store one envelope by itself; if that fails too, count it against the envelope."""
+        try:
+            placed = await self._place([one])
+        except StoreError:
+            raise
+        except Exception as error:  # this is the one
+            self._report("an envelope could not be stored", error, 1)
+            placed = await self._place([Faulty(one.held)])
+        self._settlement.announce(placed)
+
+    async def _pause(self) -> None:
+        """Wait until something is held, or something that waits is due."""
+        due_ms = await self._office.store.read(inbox.next_due_ms)
+        pause = IDLE_SECONDS
+        if due_ms is not None:
+            pause = min(max(due_ms - self._office.now_ms(), 1) / 1000, IDLE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._arrived.wait()
+
+    def _report(self, event: str, error: Exception, count: int) -> None:
+        self._office.log.error(event, error=error, count=count)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every act of this room works with, and the few facts about ourselves. It does nothing by itself."""
+
+from dataclasses import dataclass
+
+from globe_node.audit.log import AuditLog
+from globe_node.clock import Clock
+from globe_node.consultations.moments import unix_milliseconds
+from globe_node.directory.register import Register
+from globe_node.errors import NotFoundError, NotPermittedError
+from globe_node.faults import FaultPoints
+from globe_node.logs import EventLog
+from globe_node.store.door import Store
+from keys.node_keys import NodeKeys
+from keys.signing_key import CompositeSigningKey
+from protocol.directory.entries import NodeState
+from protocol.directory.replay import DirectoryState
+from protocol.errors import ReasonCode
+from protocol.identifiers import RecordId
+from protocol.interfaces import Entropy
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The parts that submitting, intake and reading share.
+
+    Attributes:
+        node_keys: who we are, and our secrets.
+        incarnation: 16 hex digits, another after every restore.
+    """
+
+    store: Store
+    register: Register
+    audit: AuditLog
+    node_keys: NodeKeys
+    incarnation: str
+    clock: Clock
+    entropy: Entropy
+    faults: FaultPoints
+    log: EventLog
+
+    def signer(self, directory: DirectoryState) -> CompositeSigningKey:
+        """Return the signing key that the directory names for this node, current or former.
+
+        Raises:
+            NotPermittedError: the directory names none of ours, or not any more.
+        """
+        authority = self.node_keys.authority
+        entry = directory.authority(authority)
+        for node in reversed(entry.nodes if entry else ()):
+            key = self.node_keys.signing_key(node.signing.key_id)
+            if key is not None and node.state is NodeState.ACTIVE:
+                return key
+        raise NotPermittedError(
+            "this node is not in the directory with a key in use",
+            hint="Have the authority admitted, and publish the key with `directory publish`.",
+            code=ReasonCode.NO_KEY,
+        )
+
+    def seal_record(self, record_id: RecordId, application_data: bytes) -> bytes:
+        """Seal a record at rest, bound to its row."""
+        return self.node_keys.storage.seal(
+            "record", record_id.encode("ascii"), application_data, self.entropy
+        )
+
+    def open_record(self, record_id: RecordId, sealed: bytes) -> bytes:
+        """Open a record that was sealed at rest.
+
+        Raises:
+            RowDamagedError: the row is damaged.
+        """
+        return self.node_keys.storage.open_sealed("record", record_id.encode("ascii"), sealed)
+
+    def now_ms(self) -> int:
+        """Return the time of day in milliseconds of Unix time."""
+        return unix_milliseconds(self.clock.now())
+
+
+def no_such_consultation() -> NotFoundError:
+    """Return the error for a consultation that is not here."""
+    return NotFoundError("there is no such consultation here", hint="`consult list` shows what there is.")
+
+
+def no_such_record() -> NotFoundError:
+    """Return the error for a record that is not here."""
+    return NotFoundError("there is no such record here", hint="`consult show` lists the records.")

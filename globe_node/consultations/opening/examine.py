@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opens one held envelope and checks everything that needs no store. It keeps nothing and answers nobody.
+
+1. Who failed to prove who they are learns one code, `refused`, whatever the reason was.
+2. The signature is verified before the content is looked at.
+3. The author is the sender of the frame and a node of the directory whose key may be relied on. A key that
+   was retired still speaks for what was on its way; a compromised one does not.
+4. What our copy of the directory is too old to judge waits for a newer copy, for a while.
+"""
+
+from dataclasses import dataclass, field
+
+from globe_node.consultations.content import Content, read_content
+from globe_node.consultations.moments import unix_milliseconds
+from globe_node.consultations.office import Office
+from globe_node.delivery.inbox import HeldEnvelope
+from protocol import e2ee, limits
+from protocol.consultations.content import verify_content
+from protocol.directory.entries import STATUS_CODES, NodeState
+from protocol.directory.replay import DirectoryState
+from protocol.envelope import Envelope, EnvelopeClass, parse_envelope, routing_id_of
+from protocol.errors import MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.identifiers import Digest
+from protocol.record import Record, SignedRecord, parse_signed_record, record_hash
+from protocol.signing import labels
+from protocol.signing.batch import BatchVerifier
+from protocol.signing.composite import PublicKey
+
+REMEMBERED_BATCHES = 4_096
+"""Batch signatures of authors that are not verified twice."""
+PATIENCE_SECONDS = limits.CLOCK_TOLERANCE_SECONDS
+"""How long an envelope waits for what it builds on: a statement of the directory, or the record before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An envelope whose record is genuine and well formed.
+
+    Attributes:
+        application_data: record, signature and attachments, as they were sealed.
+    """
+
+    held: HeldEnvelope
+    application_data: bytes = field(repr=False)
+    signed: SignedRecord = field(repr=False)
+    digest: Digest
+    content: Content = field(repr=False)
+
+    @property
+    def record(self) -> Record:
+        """The record as values."""
+        return self.signed.content
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An envelope that is rejected, with the reason its sender gets."""
+
+    held: HeldEnvelope
+    reason: ReasonCode
+    record_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """An envelope that waits for something that should come."""
+
+    held: HeldEnvelope
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """An envelope on which we failed."""
+
+    held: HeldEnvelope
+
+
+Examined = Opened | Refused | Postponed | Faulty
+
+
+class _StaleDirectoryError(Exception):
+    """The author relies on a directory newer than ours."""
+
+
+class Examiner:
+    """Examines envelopes, one at a time; remembers batch signatures that held."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._verifier = BatchVerifier(REMEMBERED_BATCHES)
+
+    def examine(self, held: HeldEnvelope) -> Opened | Refused | Postponed:
+        """Open and check one envelope.
+
+        Raises:
+            Exception: we failed; nothing is known about the envelope.
+        """
+        digest = ""
+        try:
+            data, signed = self._open(parse_envelope(held.octets))
+            digest = record_hash(signed.record)
+            content = read_content(signed.content.type, signed.content.body)
+            verify_content(signed.content, content.body)
+        except _StaleDirectoryError:
+            waited_ms = self._office.now_ms() - held.received_ms
+            if waited_ms < PATIENCE_SECONDS * 1000:
+                return Postponed(held)
+            return Refused(held, ReasonCode.REFUSED)
+        except RemoteProtocolError as error:
+            reason = ReasonCode.REFUSED if isinstance(error, UntrustedError) else error.code
+            return Refused(held, reason, digest)
+        return Opened(held, data, signed, Digest(digest), content)
+
+    def _open(self, envelope: Envelope) -> tuple[bytes, SignedRecord]:
+        frame = envelope.frame
+        if frame.envelope_class is not EnvelopeClass.APPLICATION:
+            raise MalformedError("a class of envelopes that is not taken here", code=ReasonCode.BAD_FIELD)
+        data = e2ee.open_envelope(envelope, self._office.node_keys.decryption)
+        signed = parse_signed_record(data)
+        record = signed.content
+        author = record.author
+        if (author.authority, author.node) != tuple(frame.sender):
+            raise UntrustedError("a record of another author than its sender")
+        key = author_key(self._office.register.state, record, self._office)
+        digest = bytes.fromhex(record_hash(signed.record))
+        self._verifier.verify(key, labels.RECORD, digest, signed.signature)
+        if self._office.node_keys.authority not in record.recipients:
+            raise UntrustedError("a record for somebody else")
+        if (
+            frame.routing_id != routing_id_of(record.consultation.encode("ascii"))
+            or frame.created_ms != unix_milliseconds(record.created)
+            or frame.expires_ms != unix_milliseconds(record.expires)
+        ):
+            raise MalformedError("a frame that is not the record's", code=ReasonCode.BAD_FIELD)
+        return data, signed
+
+
+def author_key(directory: DirectoryState, record: Record, office: Office) -> PublicKey:
+    """Return the key that must have signed a record.
+
+    Raises:
+        UntrustedError: its author may not speak here, or not with this key.
+        _StaleDirectoryError: the key is unknown, and the author relies on a directory newer than ours.
+    """
+    author = record.author
+    entry = directory.authority(author.authority)
+    if entry is None or entry.status_at(office.clock.now()) in STATUS_CODES:
+        raise UntrustedError("exchange with this authority is stopped")
+    node = entry.node_with_key(author.key)
+    if node is None and record.directory.size > directory.view.size:
+        raise _StaleDirectoryError
+    if node is None or node.node != author.node or node.state is NodeState.COMPROMISED:
+        raise UntrustedError("not a key of this authority that may be relied on")
+    if not node.covers(record.created):
+        raise UntrustedError("a key outside its time")
+    return node.signing

@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of consultations and their records: rows in, rows out. No rule of the conversation is here.
+
+1. Every function takes the caller's `Transaction`; none commits.
+2. Whatever a person wrote or attached arrives here sealed and leaves sealed. In clear stand ids, times,
+   codes and digests, which the audit log holds as well.
+3. Work on many rows takes one statement: a batch of a hundred messages must not cost a hundred look-ups.
+4. Positions and ids grow with time, so the store grows at its right edge.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum
+
+from sqlalchemy import (
+    BLOB,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert
+
+from globe_node.consultations.moments import unix_milliseconds
+from globe_node.store.door import Transaction
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId
+from protocol.record import Record
+
+METADATA = MetaData()
+
+CONSULTATION = Table(
+    "consultation",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("opener", Text, nullable=False),
+    Column("sides", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("subject", BLOB, nullable=False),
+    Column("created_ms", Integer, nullable=False),
+    Column("updated_ms", Integer, nullable=False),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)
+
+RECORD = Table(
+    "record",
+    METADATA,
+    Column("position", Integer, primary_key=True),
+    Column("record_id", Text, nullable=False, unique=True),
+    Column("consultation", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("incarnation", Text, nullable=False),
+    Column("author_seq", Integer, nullable=False),
+    Column("prev", Text, nullable=False),
+    Column("record_hash", Text, nullable=False),
+    Column("direction", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("in_reply_to", Text, nullable=False),
+    Column("envelope_id", BLOB, nullable=False),
+    Column("envelope_hash", Text, nullable=False),
+    Column("created_ms", Integer, nullable=False),
+    Column("expires_ms", Integer, nullable=False),
+    Column("stored_ms", Integer, nullable=False),
+    Column("read_ms", Integer, nullable=False),
+    Column("application_data", BLOB, nullable=False),
+    Index("record_by_author", "consultation", "author", "author_seq"),
+    sqlite_strict=True,
+)
+
+CHAIN_HEAD = Table(
+    "chain_head",
+    METADATA,
+    Column("consultation", Text, primary_key=True),
+    Column("author", Text, primary_key=True),
+    Column("incarnation", Text, nullable=False),
+    Column("author_seq", Integer, nullable=False),
+    Column("record_hash", Text, nullable=False),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)
+
+SUBMISSION = Table(
+    "submission",
+    METADATA,
+    Column("idempotency_key", Text, primary_key=True),
+    Column("draft_digest", Text, nullable=False),
+    Column("result", BLOB, nullable=False),
+    Column("created_ms", Integer, nullable=False),
+    Index("submission_by_time", "created_ms"),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)
+
+
+class Direction(IntEnum):
+    """Which way a record went."""
+
+    OUT = 0
+    IN = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultationRow:
+    """One consultation.
+
+    Attributes:
+        id: the consultation.
+        opener: the authority whose request opened it.
+        sides: each requested authority and where it stands: `xb-acc=SENT xc-fiu=ANSWERED`, sorted.
+        state: where the whole stands: the least advanced side.
+        subject: the subject line, sealed at rest.
+        created_ms: when the opening record was made, by its author's clock.
+        updated_ms: when this node last stored a record of it.
+    """
+
+    id: ConsultationId
+    opener: AuthorityId
+    sides: str
+    state: str
+    subject: bytes = field(repr=False)
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """One record, ours or theirs.
+
+    Attributes:
+        author_seq: from 1, per author and consultation.
+        prev: hash of the author's previous record here, or empty.
+        envelope_id: the envelope it travelled in; 16 bytes.
+        created_ms, expires_ms: as the author wrote them.
+        stored_ms: when this node stored it: submitted, or opened.
+        read_ms: when a practitioner here first opened it, or 0.
+        application_data: record, signature and attachments, sealed at rest.
+    """
+
+    record_id: RecordId
+    consultation: ConsultationId
+    author: AuthorityId
+    node: str
+    incarnation: str
+    author_seq: int
+    prev: str
+    record_hash: Digest
+    direction: int
+    type: str
+    in_reply_to: str
+    envelope_id: bytes
+    envelope_hash: Digest
+    created_ms: int
+    expires_ms: int
+    stored_ms: int
+    read_ms: int
+    application_data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRow:
+    """The newest record of one author in one consultation."""
+
+    consultation: ConsultationId
+    author: AuthorityId
+    incarnation: str
+    author_seq: int
+    record_hash: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRow:
+    """What a client's idempotency key stands for."""
+
+    idempotency_key: str
+    draft_digest: str
+    result: bytes
+    created_ms: int
+
+
+def row_of(
+    content: Record,
+    digest: Digest,
+    *,
+    direction: Direction,
+    envelope_id: EnvelopeId,
+    envelope_hash: Digest,
+    stored_ms: int,
+    sealed: bytes,
+) -> RecordRow:
+    """Build the row of a record.
+
+    Args:
+        content: the record.
+        digest: its hash.
+        direction: which way it goes.
+        envelope_id: the envelope it travels in.
+        envelope_hash: the hash of that.
+        stored_ms: now.
+        sealed: record, signature and attachments, sealed at rest.
+    """
+    author = content.author
+    return RecordRow(
+        record_id=content.record_id,
+        consultation=content.consultation,
+        author=author.authority,
+        node=author.node,
+        incarnation=author.incarnation,
+        author_seq=content.author_seq,
+        prev=content.prev,
+        record_hash=digest,
+        direction=direction,
+        type=content.type,
+        in_reply_to=content.in_reply_to,
+        envelope_id=envelope_id,
+        envelope_hash=envelope_hash,
+        created_ms=unix_milliseconds(content.created),
+        expires_ms=unix_milliseconds(content.expires),
+        stored_ms=stored_ms,
+        read_ms=0,
+        application_data=sealed,
+    )
+
+
+_RECORD_COLUMNS = [column for column in RECORD.c if column.name != "position"]
+_CONSULTATION_UPSERT = insert(CONSULTATION)
+_CONSULTATION_UPSERT = _CONSULTATION_UPSERT.on_conflict_do_update(
+    index_elements=["id"],
+    set_={name: _CONSULTATION_UPSERT.excluded[name] for name in ("sides", "state", "updated_ms")},
+)
+_HEAD_UPSERT = insert(CHAIN_HEAD)
+_HEAD_UPSERT = _HEAD_UPSERT.on_conflict_do_update(
+    index_elements=["consultation", "author"],
+    set_={name: _HEAD_UPSERT.excluded[name] for name in ("incarnation", "author_seq", "record_hash")},
+)
+
+
+def consultations_of(
+    tx: Transaction, ids: Collection[ConsultationId]
+) -> dict[ConsultationId, ConsultationRow]:
+    """Return the named consultations that exist."""
+    rows = tx.execute(select(CONSULTATION).where(CONSULTATION.c.id.in_(ids))) if ids else ()
+    return {row.id: ConsultationRow(*row) for row in rows}
+
+
+def heads_of(tx: Transaction, ids: Collection[ConsultationId]) -> list[HeadRow]:
+    """Return the chain heads of the named consultations."""
+    rows = tx.execute(select(CHAIN_HEAD).where(CHAIN_HEAD.c.consultation.in_(ids))) if ids else ()
+    return [HeadRow(*row) for row in rows]
+
+
+def put_consultations(tx: Transaction, rows: Iterable[ConsultationRow]) -> None:
+    """Insert consultations, or move the state and time of those that exist."""
+    if values := [asdict(row) for row in rows]:
+        tx.execute(_CONSULTATION_UPSERT, values)
+
+
+def put_heads(tx: Transaction, rows: Iterable[HeadRow]) -> None:
+    """Insert or move chain heads."""
+    if values := [asdict(row) for row in rows]:
+        tx.execute(_HEAD_UPSERT, values)
+
+
+def add_records(tx: Transaction, rows: Iterable[RecordRow]) -> None:
+    """Insert records; a second one with the same record id violates a constraint."""
+    if values := [asdict(row) for row in rows]:
+        tx.execute(insert(RECORD), values)
+
+
+def record_hashes(tx: Transaction, ids: Collection[RecordId]) -> dict[RecordId, Digest]:
+    """Return the hashes of the named records that exist."""
+    query = select(RECORD.c.record_id, RECORD.c.record_hash).where(RECORD.c.record_id.in_(ids))
+    return {row.record_id: row.record_hash for row in tx.execute(query)} if ids else {}
+
+
+def record(tx: Transaction, record_id: RecordId) -> RecordRow | None:
+    """Return one record."""
+    row = tx.execute(select(*_RECORD_COLUMNS).where(RECORD.c.record_id == record_id)).one_or_none()
+    return None if row is None else RecordRow(*row)
+
+
+def records_of(tx: Transaction, consultation: ConsultationId) -> list[RecordRow]:
+    """Return the records of a consultation in the order in which this node stored them."""
+    query = select(*_RECORD_COLUMNS).where(RECORD.c.consultation == consultation).order_by(RECORD.c.position)
+    return [RecordRow(*row) for row in tx.execute(query)]
+
+
+def newest(
+    tx: Transaction, consultation: ConsultationId, *, besides: str = "", types: Sequence[str] = ()
+) -> RecordRow | None:
+    """Return the newest record of a consultation that is not by one author, or is of one of some types."""
+    query = select(*_RECORD_COLUMNS).where(RECORD.c.consultation == consultation, RECORD.c.author != besides)
+    if types:
+        query = query.where(RECORD.c.type.in_(types))
+    row = tx.execute(query.order_by(RECORD.c.position.desc()).limit(1)).one_or_none()
+    return None if row is None else RecordRow(*row)
+
+
+def neighbours(
+    tx: Transaction, consultation: ConsultationId, author: AuthorityId, incarnation: str, author_seq: int
+) -> dict[int, tuple[str, Digest]]:
+    """Return prev and hash of what stands one before, at and one after a place in a chain, by number."""
+    query = select(RECORD.c.author_seq, RECORD.c.prev, RECORD.c.record_hash).where(
+        RECORD.c.consultation == consultation,
+        RECORD.c.author == author,
+        RECORD.c.author_seq.between(author_seq - 1, author_seq + 1),
+        RECORD.c.incarnation == incarnation,
+    )
+    return {row.author_seq: (row.prev, row.record_hash) for row in tx.execute(query)}
+
+
+def knows_life(tx: Transaction, consultation: ConsultationId, author: AuthorityId, incarnation: str) -> bool:
+    """Whether a record of one life of an author's node is here."""
+    query = select(RECORD.c.position).where(
+        RECORD.c.consultation == consultation,
+        RECORD.c.author == author,
+        RECORD.c.incarnation == incarnation,
+    )
+    return tx.execute(query.limit(1)).one_or_none() is not None
+
+
+def mark_read(tx: Transaction, record_id: RecordId, read_ms: int) -> bool:
+    """Note the first reading of a record; False if it was read before or is not here."""
+    change = (
+        update(RECORD).where(RECORD.c.record_id == record_id, RECORD.c.read_ms == 0).values(read_ms=read_ms)
+    )
+    return tx.execute(change).rowcount == 1
+
+
+def list_consultations(
+    tx: Transaction, *, states: Sequence[str], before: ConsultationId | None, limit: int
+) -> list[ConsultationRow]:
+    """Return consultations, newest first.
+
+    Args:
+        tx: a read will do.
+        states: only these; empty for all.
+        before: only older ones than this id, to go on with the next page.
+        limit: at most so many rows.
+    """
+    query = select(CONSULTATION).order_by(CONSULTATION.c.id.desc()).limit(limit)
+    if states:
+        query = query.where(CONSULTATION.c.state.in_(states))
+    if before is not None:
+        query = query.where(CONSULTATION.c.id < before)
+    return [ConsultationRow(*row) for row in tx.execute(query)]
+
+
+def counts_of(tx: Transaction, ids: Collection[ConsultationId]) -> dict[ConsultationId, tuple[int, int]]:
+    """Return, for each named consultation, how many records it has and how many inbound ones are unread."""
+    unread = (RECORD.c.direction == Direction.IN) & (RECORD.c.read_ms == 0)
+    query = (
+        select(RECORD.c.consultation, func.count(), func.count().filter(unread))
+        .where(RECORD.c.consultation.in_(ids))
+        .group_by(RECORD.c.consultation)
+    )
+    return {row[0]: (row[1], row[2]) for row in tx.execute(query)} if ids else {}
+
+
+def sent_envelopes(tx: Transaction, ids: Collection[ConsultationId]) -> dict[EnvelopeId, ConsultationId]:
+    """Return the envelopes in which records of ours travelled, with their consultations."""
+    query = select(RECORD.c.envelope_id, RECORD.c.consultation).where(
+        RECORD.c.consultation.in_(ids), RECORD.c.direction == Direction.OUT
+    )
+    return {row.envelope_id: row.consultation for row in tx.execute(query)} if ids else {}
+
+
+def submissions(tx: Transaction, names: Collection[str]) -> dict[str, SubmissionRow]:
+    """Return what is known under the given idempotency keys."""
+    query = select(SUBMISSION).where(SUBMISSION.c.idempotency_key.in_(names))
+    return {row.idempotency_key: SubmissionRow(*row) for row in tx.execute(query)} if names else {}
+
+
+def add_submissions(tx: Transaction, rows: Iterable[SubmissionRow]) -> None:
+    """Remember idempotency keys."""
+    if values := [asdict(row) for row in rows]:
+        tx.execute(insert(SUBMISSION), values)
+
+
+def forget_submissions(tx: Transaction, before_ms: int) -> None:
+    """Forget idempotency keys that are older."""
+    tx.execute(delete(SUBMISSION).where(SUBMISSION.c.created_ms < before_ms))
