@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composition root: builds the rooms of one node, runs their tasks, and stops them in order.
+
+Not a place for work: every rule and every act is in a room.
+
+1. Whatever touches the world (store, line, clock, chance, faults, log) is handed in; a simulation hands in
+   others and gets the same node.
+2. One task group holds every task. A task that fails stops the node with that failure as the reason; the
+   service manager starts it again.
+3. Start and stop are pairs: what is opened first is closed last.
+4. To stop: nothing new is taken in, what was accepted is stored, then the tasks end. What was not sent yet is
+   in the outbox.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from globe_node.audit.log import AuditLog, LogName
+from globe_node.audit.vault import DerivedPeriodKeys, Vault
+from globe_node.clock import Clock
+from globe_node.consultations.intake import Intake
+from globe_node.consultations.office import Office
+from globe_node.consultations.reading import ReadingRoom
+from globe_node.consultations.submit import Desk
+from globe_node.delivery.clerk import Clerk, ClerkDesk
+from globe_node.delivery.courier import Courier
+from globe_node.delivery.journal import Journal
+from globe_node.delivery.lanes import LaneTools
+from globe_node.delivery.link import PeerIdentity, Transport
+from globe_node.delivery.reception import Reception, ReceptionDesk
+from globe_node.delivery.settlement import ReceiptBoard, Settlement
+from globe_node.directory.register import Register
+from globe_node.faults import FaultPoints
+from globe_node.logs import EventLog
+from globe_node.neighbours.book import DirectoryBook
+from globe_node.neighbours.rounds import Rounds, RoundsTools
+from globe_node.store.door import Store
+from keys.node_keys import NodeKeys
+from protocol import limits
+from protocol.audit.events import AuditEvent, EventKind
+from protocol.identifiers import AuthorityId
+from protocol.interfaces import Entropy
+
+DRAIN_SECONDS = 5.0
+"""How long a stop waits for what was accepted to be stored."""
+
+Service = Callable[["Node"], AbstractAsyncContextManager[None]]
+"""Something that lets others reach the node while it runs: a socket, a port."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """What a node is built of.
+
+    Attributes:
+        node_keys: who it is, and its secrets.
+        incarnation: 16 hex digits, another after every restore.
+        store: the database; whoever opened it closes it.
+        transport: the line to peers.
+        deadline_seconds: how long delivery is tried when a message does not say.
+        services: opened once the tasks run, closed before they end.
+    """
+
+    node_keys: NodeKeys
+    incarnation: str
+    store: Store
+    transport: Transport
+    clock: Clock
+    entropy: Entropy
+    faults: FaultPoints
+    log: EventLog
+    deadline_seconds: int = limits.DEFAULT_DEADLINE_SECONDS
+    services: Sequence[Service] = ()
+
+
+class TaskBook:
+    """Starts tasks in the node's task group, and ends them all."""
+
+    def __init__(self) -> None:
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self, group: asyncio.TaskGroup) -> None:
+        """Start tasks in this group from now on."""
+        self._group = group
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task; one that comes while the node stops is never begun."""
+        if self._group is None:
+            work.close()
+            return
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def end(self) -> None:
+        """Cancel every task, and start no other."""
+        self._group = None
+        for task in tuple(self._tasks):
+            task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node with its rooms. It works while `running` is entered.
+
+    Attributes:
+        office: what the rooms of consultations share.
+        desk: takes messages in.
+        reading: opens records for practitioners.
+        reception: answers peers; the line hands requests to it.
+        courier: delivers.
+        rounds: keeps the directory the same everywhere.
+    """
+
+    parts: NodeParts
+    register: Register
+    book: DirectoryBook
+    audit: AuditLog
+    office: Office
+    desk: Desk
+    intake: Intake
+    reading: ReadingRoom
+    courier: Courier
+    reception: Reception
+    rounds: Rounds
+    _tasks: TaskBook = field(repr=False)
+
+    @property
+    def identity(self) -> PeerIdentity:
+        """Who this node is."""
+        return identity_of(self.parts.node_keys)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Node"]:
+        """Run the node's tasks while the block runs.
+
+        Raises:
+            StoreError: the store can't be read or written.
+            BaseExceptionGroup: a task failed; its exception is the reason why the node stopped.
+        """
+        await self.register.load()
+        await self._note(EventKind.NODE_STARTED)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._tasks.open(group)
+                for work in (self.desk.run, self.intake.run, self.courier.run, self.rounds.run):
+                    self._tasks.spawn(work())
+                try:
+                    async with AsyncExitStack() as stack:
+                        for service in self.parts.services:
+                            await stack.enter_async_context(service(self))
+                        yield self
+                    await self.desk.drain(DRAIN_SECONDS)
+                finally:
+                    self._tasks.end()
+        finally:
+            self.parts.log.info("the node has stopped its tasks")
+        await self._note(EventKind.NODE_STOPPED)
+
+    async def _note(self, kind: EventKind) -> None:
+        event = AuditEvent(kind=kind, at=self.parts.clock.now(), key=self.parts.node_keys.signing.key_id)
+        await self.parts.store.write(lambda tx: self.audit.append(tx, [event]))
+
+
+def build_node(parts: NodeParts) -> Node:
+    """Put the rooms of a node together; nothing is read, sent or started yet."""
+    keys_of_node = parts.node_keys
+    identity = identity_of(keys_of_node)
+    register = Register(parts.store, parts.clock)
+    book = DirectoryBook(register, parts.clock, identity.authority)
+    audit = AuditLog(
+        LogName(identity.authority, identity.node, parts.incarnation),
+        Vault(DerivedPeriodKeys(keys_of_node.storage)),
+        parts.entropy,
+    )
+    office = Office(
+        store=parts.store,
+        register=register,
+        audit=audit,
+        node_keys=keys_of_node,
+        incarnation=parts.incarnation,
+        clock=parts.clock,
+        entropy=parts.entropy,
+        faults=parts.faults,
+        log=parts.log,
+    )
+    tasks = TaskBook()
+    delivery = _build_delivery(parts, office, book, tasks)
+    desk = Desk(office, deadline_seconds=parts.deadline_seconds, wake=delivery.courier.wake)
+    register.subscribe(lambda _state: delivery.courier.directory_changed())
+    return Node(
+        parts=parts,
+        register=register,
+        book=book,
+        audit=audit,
+        office=office,
+        desk=desk,
+        intake=delivery.intake,
+        reading=ReadingRoom(office, delivery.settlement, delivery.courier.wake),
+        courier=delivery.courier,
+        reception=delivery.reception,
+        rounds=delivery.rounds,
+        _tasks=tasks,
+    )
+
+
+def identity_of(node_keys: NodeKeys) -> PeerIdentity:
+    """Return who the holder of these keys is."""
+    return PeerIdentity(node_keys.authority, node_keys.node)
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    courier: Courier
+    settlement: Settlement
+    intake: Intake
+    reception: Reception
+    rounds: Rounds
+
+
+def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks: TaskBook) -> _Delivery:
+    """Build everything between the outbox here and the inbox there."""
+    clerk = Clerk(
+        ClerkDesk(
+            identity=identity_of(parts.node_keys),
+            signer=lambda: office.signer(office.register.state),
+            peers=book,
+            clock=parts.clock,
+            entropy=parts.entropy,
+        )
+    )
+    journal = Journal(office.audit, parts.clock)
+
+    def heard(peer: AuthorityId) -> None:
+        courier.heard(peer)
+
+    rounds = Rounds(
+        RoundsTools(
+            identity=identity_of(parts.node_keys),
+            register=office.register,
+            book=book,
+            store=parts.store,
+            transport=parts.transport,
+            clock=parts.clock,
+            entropy=parts.entropy,
+            log=parts.log,
+        ),
+        heard,
+    )
+    courier = Courier(
+        LaneTools(
+            store=parts.store,
+            transport=parts.transport,
+            peers=book,
+            clerk=clerk,
+            journal=journal,
+            clock=parts.clock,
+            entropy=parts.entropy,
+            faults=parts.faults,
+            spawn=tasks.spawn,
+        ),
+        rounds.greet,
+    )
+    board = ReceiptBoard()
+    settlement = Settlement(clerk, board, wake=courier.wake, faults=parts.faults)
+    intake = Intake(office, settlement, refresh=rounds.want)
+    reception = Reception(
+        ReceptionDesk(
+            store=parts.store,
+            clerk=clerk,
+            board=board,
+            settlement=settlement,
+            journal=journal,
+            directory=rounds,
+            faults=parts.faults,
+            wake_intake=intake.wake,
+            heard=courier.heard,
+        )
+    )
+    return _Delivery(courier, settlement, intake, reception, rounds)
