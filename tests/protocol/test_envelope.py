@@ -140,6 +140,8 @@ def changed(**values: object) -> bytes:
         (with_frame(changed(sender=b"xa-acc/node-\xff")), ReasonCode.BAD_FIELD),
         (with_frame(changed(sender=b"../node-1")), ReasonCode.BAD_FIELD),
         (with_frame(FRAME.to_bytes().replace(ID, bytes(16))), ReasonCode.BAD_FIELD),
+        (with_frame(FRAME.to_bytes().replace(ID, ID[:6] + b"\x40" + ID[7:])), ReasonCode.BAD_FIELD),
+        (with_frame(FRAME.to_bytes().replace(ID, ID[:8] + b"\xc0" + ID[9:])), ReasonCode.BAD_FIELD),
         (
             with_frame(FRAME.to_bytes().replace(b"\x10" + FRAME.routing_id, b"\x0f" + FRAME.routing_id[1:])),
             ReasonCode.BAD_CONTENT,
