@@ -4,23 +4,26 @@
 1. What is in memory is what replaying the kept statements gives; nothing is kept before it was judged.
 2. Memory changes after the commit, then listeners are told, once for each group of statements.
 3. Statements come in small groups, so that judging signatures does not hold up everything else.
-4. A statement that does not hold is reported with its reason and stops nothing; the rest goes on.
+4. Each statement kept leaves an entry in the audit log, in the same transaction; a dispute is an alarm too.
+5. A statement that does not hold is reported with its reason and stops nothing; the rest goes on.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 
+from globe_node.audit.log import AuditLog
 from globe_node.clock import Clock
 from globe_node.directory import records
 from globe_node.directory.records import StatementRow
 from globe_node.errors import ConfigError, ConflictError
 from globe_node.store.door import Store, Transaction
-from protocol.directory.dsse import parse_signed_statement
-from protocol.directory.judgement import Holdings, Outcome, begin, judge
+from protocol.audit.events import AuditEvent, EventKind
+from protocol.directory.judgement import Holdings, Outcome, Verdict, begin, judge
 from protocol.directory.replay import DirectoryState, state_of
-from protocol.directory.statements import NETWORK_SUBJECT
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.identifiers import Digest
 
@@ -72,6 +75,7 @@ class _Judged:
     rows: tuple[StatementRow, ...]
     outcomes: tuple[Outcome, ...]
     refused: tuple[Refused, ...]
+    events: tuple[AuditEvent, ...]
 
 
 class Register:
@@ -80,11 +84,13 @@ class Register:
     Args:
         store: where the statements are kept.
         clock: says when they arrived.
+        audit: the log of this node; None only where there is no node yet.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, audit: AuditLog | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._audit = audit
         self._fingerprint: Digest | None = None
         self._held: Holdings | None = None
         self._state: DirectoryState | None = None
@@ -137,7 +143,7 @@ class Register:
         Raises:
             ConflictError: this node belongs to another network.
         """
-        now_ms = self._now_ms()
+        now_ms = _milliseconds(self._clock.now())
 
         def join(tx: Transaction) -> Digest:
             present = records.pinned_network(tx)
@@ -190,14 +196,7 @@ class Register:
             judged = self._judge(group, start, source)
             position, rows = self._position, judged.rows
 
-            def keep(
-                tx: Transaction, position: int = position, rows: Sequence[StatementRow] = rows
-            ) -> int | None:
-                if records.last_position(tx) != position:
-                    return None
-                records.add_statements(tx, rows)
-                return records.last_position(tx)
-
+            keep = partial(self._keep, judged=judged, position=position)
             kept = await self._store.write(keep) if rows else position
             if kept is not None:
                 self._position = kept
@@ -206,49 +205,54 @@ class Register:
                 return judged
             await self._catch_up()
 
+    def _keep(self, tx: Transaction, *, judged: _Judged, position: int) -> int | None:
+        """Keep a group and record it, unless something else came after `position`."""
+        if records.last_position(tx) != position:
+            return None
+        records.add_statements(tx, judged.rows)
+        if self._audit is not None:
+            self._audit.append(tx, judged.events)
+        return records.last_position(tx)
+
     async def _catch_up(self) -> None:
         """Replay what was kept since; also what a cancelled caller had kept and not seen."""
         after = self._position
         rows = await self._store.read(lambda tx: records.statements_after(tx, after))
         held = self._held
         for _, statement in rows:
-            held = self._next(held, statement)[0]
+            held = self._next(held, statement).holdings
         if rows:
             self._position = rows[-1][0]
             self._show(held)
 
     def _judge(self, group: Sequence[bytes], start: int, source: str) -> _Judged:
-        held, now_ms = self._held, self._now_ms()
+        held, now = self._held, self._clock.now()
         rows: list[StatementRow] = []
         outcomes: list[Outcome] = []
         refused: list[Refused] = []
+        events: list[AuditEvent] = []
         for index, statement in enumerate(group, start):
             try:
-                held, outcome, place = self._next(held, statement)
+                verdict = self._next(held, statement)
             except RemoteProtocolError as error:
                 refused.append(Refused(index=index, code=error.code, rule=str(error)))
                 continue
-            outcomes.append(outcome)
-            if outcome is not Outcome.KNOWN:
-                statement_id, chain, seq = place
-                rows.append(StatementRow(statement_id, chain, seq, statement, source, now_ms))
-        return _Judged(held=held, rows=tuple(rows), outcomes=tuple(outcomes), refused=tuple(refused))
+            held = verdict.holdings
+            outcomes.append(verdict.outcome)
+            if verdict.outcome is not Outcome.KNOWN:
+                rows.append(_row_of(verdict, statement, source, now))
+                events.extend(_events_of(verdict, now, self._position + len(rows)))
+        return _Judged(held, tuple(rows), tuple(outcomes), tuple(refused), tuple(events))
 
-    def _next(
-        self, held: Holdings | None, statement: bytes
-    ) -> tuple[Holdings, Outcome, tuple[Digest, str, int]]:
+    def _next(self, held: Holdings | None, statement: bytes) -> Verdict:
         if held is not None:
-            verdict = judge(held, statement)
-            place = (verdict.statement_id, verdict.statement.chain, verdict.statement.seq)
-            return verdict.holdings, verdict.outcome, place
+            return judge(held, statement)
         if self._fingerprint is None:
             raise ConfigError(
                 "this node belongs to no network yet",
                 hint="Name the network's fingerprint: globe-node directory import FILE --root FINGERPRINT",
             )
-        began = begin(self._fingerprint, statement)
-        place = (parse_signed_statement(statement).statement_id, NETWORK_SUBJECT, 1)
-        return began, Outcome.ADMITTED, place
+        return begin(self._fingerprint, statement)
 
     def _show(self, held: Holdings | None) -> None:
         if held is None or held is self._held:
@@ -258,5 +262,32 @@ class Register:
         for listener in self._listeners:
             listener(self._state)
 
-    def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
+
+def _row_of(verdict: Verdict, statement: bytes, source: str, now: datetime) -> StatementRow:
+    return StatementRow(
+        statement_id=verdict.statement_id,
+        chain=verdict.statement.chain,
+        seq=verdict.statement.seq,
+        statement=statement,
+        source=source,
+        received_ms=_milliseconds(now),
+    )
+
+
+def _events_of(verdict: Verdict, now: datetime, size: int) -> list[AuditEvent]:
+    """Return what the audit log keeps of a statement: about whom, which one, and what became of it."""
+    change = AuditEvent(
+        kind=EventKind.DIRECTORY_CHANGE,
+        at=now,
+        peer=verdict.statement.authority,
+        digest=verdict.statement_id,
+        dir_size=size,
+        result=f"{verdict.statement.kind.name.lower()} {verdict.outcome}",
+    )
+    if verdict.outcome is not Outcome.DISPUTE:
+        return [change]
+    return [change, replace(change, kind=EventKind.ALARM, result=ReasonCode.DISPUTED)]
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

@@ -133,7 +133,7 @@ def network_fingerprint(root_payload: bytes) -> Digest:
     return Digest(sha256(root_payload).hexdigest())
 
 
-def begin(fingerprint: Digest, root: bytes) -> Holdings:
+def begin(fingerprint: Digest, root: bytes) -> Verdict:
     """Begin with root 1 of a network whose fingerprint was pinned.
 
     Raises:
@@ -149,7 +149,7 @@ def begin(fingerprint: Digest, root: bytes) -> Holdings:
         raise UntrustedError("not the first root of a network")
     network = _network_of(fingerprint, statement.content, 1)
     verify_threshold(signed, network.officers, len(network.officers))
-    return Holdings(
+    held = Holdings(
         network=network,
         chains={NETWORK_SUBJECT: (signed.statement_id,)},
         pending={},
@@ -158,6 +158,7 @@ def begin(fingerprint: Digest, root: bytes) -> Holdings:
         names={},
         uses=_claims_of_officers({}, network.officers, ()),
     )
+    return Verdict(held, Outcome.ADMITTED, statement, signed.statement_id)
 
 
 def judge(held: Holdings, raw: bytes) -> Verdict:

@@ -181,7 +181,8 @@ def replay(fingerprint: Digest, statements: Iterable[bytes]) -> DirectoryState:
     """
     held: Holdings | None = None
     for statement in statements:
-        held = begin(fingerprint, statement) if held is None else judge(held, statement).holdings
+        verdict = begin(fingerprint, statement) if held is None else judge(held, statement)
+        held = verdict.holdings
     if held is None:
         raise UntrustedError("a directory begins with a root")
     return state_of(held)

@@ -241,6 +241,11 @@ class Statement:
     content: Content
 
     @property
+    def kind(self) -> StatementType:
+        """Which kind of statement it is."""
+        return next(kind for kind, model in _CONTENTS.items() if isinstance(self.content, model))
+
+    @property
     def chain(self) -> str:
         """The chain in which this statement stands."""
         if isinstance(self.content, Root):
@@ -266,10 +271,9 @@ class Statement:
 
     def to_payload(self) -> bytes:
         """Write the payload as it is signed."""
-        kind = next(kind for kind, model in _CONTENTS.items() if isinstance(self.content, model))
         return canonical.to_bytes(
             {
-                "_type": kind,
+                "_type": self.kind,
                 "network": self.network,
                 "subject": self.subject,
                 "seq": self.seq,
