@@ -13,7 +13,7 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 
@@ -61,6 +61,7 @@ class Network:
         fingerprint: SHA-256 of the payload of root 1, in hex.
         version: number of the root, from 1.
         sample: a network for trial.
+        before: the root that this one replaced.
     """
 
     fingerprint: Digest
@@ -69,6 +70,7 @@ class Network:
     sample: bool
     officers: tuple[PublicKey, ...]
     thresholds: Thresholds
+    before: "Network | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ def _verify_author(held: Holdings, signed: SignedStatement, statement: Statement
     network, entry = held.network, held.admitted.get(statement.authority)
     content = statement.content
     if isinstance(content, Root):
-        _verify_root_signers(network, signed, content)
+        _verify_root_signers(_root_before(network, statement.seq), signed, content)
     elif isinstance(content, Admission):
         verify_threshold(signed, network.officers, network.thresholds.admit)
     elif entry is None:
@@ -208,6 +210,13 @@ def _verify_author(held: Holdings, signed: SignedStatement, statement: Statement
         verify_threshold(signed, network.officers, network.thresholds.suspend)
     else:
         verify_threshold(signed, (entry.root_key,), 1)
+
+
+def _root_before(network: Network, version: int) -> Network:
+    """Return the root whose officers could replace it by this version; for a rival, one of the past."""
+    while network.version >= version and network.before is not None:
+        network = network.before
+    return network
 
 
 def _verify_root_signers(network: Network, signed: SignedStatement, content: Root) -> None:
@@ -256,7 +265,7 @@ def _take_in(held: Holdings, signed: SignedStatement, statement: Statement) -> H
     if isinstance(content, Root):
         if content.sample != held.network.sample:
             raise UntrustedError("a network can't change between sample and real")
-        network = _network_of(held.network.fingerprint, content, statement.seq)
+        network = replace(_network_of(held.network.fingerprint, content, statement.seq), before=held.network)
         uses = _claims_of_officers(held.uses, network.officers, held.network.officers)
         return replace(held, network=network, chains=chains, uses={**held.uses, **uses})
     around = Surroundings(held.network.fingerprint, held.network.sample, held.uses)

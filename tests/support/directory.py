@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from globe_node.directory.publish import (
     admit_authority,
@@ -26,17 +27,21 @@ from protocol.directory.contacts import (
     Function,
     Weekday,
 )
+from protocol.directory.dsse import sign_statement
 from protocol.directory.replay import DirectoryState
 from protocol.directory.statements import (
     Admission,
+    Content,
     Officer,
     Operation,
     PutContact,
     PutEndpoint,
     Root,
+    Statement,
     Thresholds,
 )
 from protocol.identifiers import AuthorityId, Digest
+from protocol.interfaces import Signer
 from protocol.signing.certificate import NodeCertificate, issue
 from tests.support.clock import START
 from tests.support.identities import authority_root, node_keys, officer_key
@@ -157,6 +162,18 @@ def admitted(state: DirectoryState, authority: str, *, issued: datetime = START)
 def updated(state: DirectoryState, authority: str, *operations: Operation, issued: datetime = START) -> bytes:
     """The statement by which an authority changes its own entry."""
     return update_authority(state, authority_root(authority), operations, issued=issued)
+
+
+def raw_statement(
+    state: DirectoryState, subject: str, content: Content, *signers: Signer, **changes: Any
+) -> bytes:
+    """Any statement, also one that will be refused: in its place unless `changes` says otherwise."""
+    draft = Statement(
+        network=state.network.fingerprint, subject=subject, seq=1, prev="", issued=START, content=content
+    )
+    seq, prev = state.next_place(draft.chain)
+    statement = replace(draft, **{"seq": seq, "prev": prev, **changes})
+    return sign_statement(statement.to_payload(), signers).to_bytes()
 
 
 @lru_cache(maxsize=16)
