@@ -7,14 +7,18 @@
    new context, and idle connections of peers that are trusted no longer are cut.
 3. Without file descriptors for more, the site pauses and goes on serving those it has.
 4. One line about a source is enough for the operator: repeated faults are not repeated in the log.
+5. It does not start on a runtime whose HTTP parser or versions are not those it was tested with.
 """
 
 import asyncio
 import errno
+import re
+import resource
 import socket
 from collections.abc import Collection
+from importlib import metadata
 
-from aiohttp import web
+from aiohttp import http_parser, web
 
 from globe_node.clock import Clock
 from globe_node.delivery.link import RequestHandler
@@ -26,17 +30,52 @@ from globe_node.peering.bodies import BodyReader
 from globe_node.peering.connection import ConnectionServer, PeerConnection
 from globe_node.peering.endpoints import Endpoints
 from globe_node.peering.settings import SiteLimits
-from globe_node.peering.tls import ServerContext, server_context, shrink_buffers
-from globe_node.peering.trust import TrustedPeers
+from globe_node.peering.tls import ServerContext, TrustedPeers, server_context, shrink_buffers
 from keys.tls_identity import TLSIdentity
 from protocol.directory.endpoints import parse_endpoint
 
 ACCEPT_PAUSE_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 BACKLOG = 128
+RESERVED_DESCRIPTORS = 128
+"""For the store, the log, the local socket and our own connections to peers."""
+VERSION_FLOORS = {"aiohttp": (3, 14, 5), "cryptography": (50, 0, 2), "pynacl": (1, 6, 2)}
+"""Older versions have known faults that the bounds of this room rely on being mended."""
 _LOG_RATE = 1 / 60
 """Lines a second about refused connections of one source."""
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+def verify_runtime(connections: int) -> None:
+    """Check that HTTP is spoken here as it was tested, and that there are descriptors enough.
+
+    Raises:
+        ConfigError: a slower and laxer HTTP parser, an older version, or too few descriptors.
+    """
+    if http_parser.HttpRequestParser.__module__ != "aiohttp._http_parser":
+        raise ConfigError(
+            "aiohttp runs without its compiled parser",
+            hint="Install its wheel for this system, and unset AIOHTTP_NO_EXTENSIONS.",
+        )
+    for name, floor in VERSION_FLOORS.items():
+        if _numbers(metadata.version(name)) < floor:
+            least = ".".join(str(number) for number in floor)
+            raise ConfigError(f"{name} is older than {least}", hint=f"Install {name} {least} or newer.")
+    if not __debug__:
+        raise ConfigError("Python runs with -O", hint="Start it without -O and without PYTHONOPTIMIZE.")
+    wanted = connections + RESERVED_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise ConfigError(
+                f"{hard} file descriptors are too few for {connections} connections",
+                hint=f"Raise the limit of open files to {wanted}, or lower [peering] max_connections.",
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 
 
 class PeerSite:
@@ -111,6 +150,7 @@ class PeerSite:
         """Let peers in until cancelled, then finish what is in work and close."""
         if self._listener is None:
             raise RuntimeError("listen comes before serve")
+        verify_runtime(self._limits.max_connections)
         shrink_buffers()
         self._server = ConnectionServer(self._answer, limits=self._limits)
         try:

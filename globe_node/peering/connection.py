@@ -24,8 +24,7 @@ from globe_node.peering.settings import (
     READ_BUFFER_BYTES,
     SiteLimits,
 )
-from globe_node.peering.tls import LineObject
-from globe_node.peering.trust import TrustedPeers
+from globe_node.peering.tls import LineObject, TrustedPeers
 from protocol.errors import ReasonCode
 
 _HTTP2_PREFACE = b"PRI * HTTP/2.0"

@@ -16,7 +16,7 @@ from globe_node.peering.admission import PeerGate
 from globe_node.peering.answers import CONTENT_TYPE, ExchangeResponse, RefusalError, response_of, success
 from globe_node.peering.bodies import BodyReader
 from globe_node.peering.connection import PeerConnection
-from globe_node.peering.trust import TrustedPeers
+from globe_node.peering.tls import TrustedPeers
 from protocol.directory.endpoints import DEFAULT_PORT
 from protocol.errors import ReasonCode
 

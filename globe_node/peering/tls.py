@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The TLS contexts of both ends. TLS is the second wall: it says who is on the line; content is sealed.
+"""Who may be on the line, and the TLS contexts of both ends. TLS is the second wall: content is sealed.
 
 1. TLS 1.3 only, both ends show a certificate, ALPN is `http/1.1` and must be agreed.
 2. No authority of certificates exists here. The server trusts the active certificates of the directory, the
@@ -7,24 +7,65 @@
    certificate must also be one of the set by its exact bytes, since a listed certificate might issue others.
 3. A context can't forget a certificate, so each change makes a new one. No session tickets are given: nobody
    comes back by a session that is older than the change.
-4. The environment has no say: `SSLKEYLOGFILE` and the system's certificates are not read.
+4. Whoever holds the directory replaces the whole set of trusted certificates when it changes; there is no
+   adding and no removing. The same certificate for two nodes means neither.
+5. The environment has no say: `SSLKEYLOGFILE` and the system's certificates are not read.
 """
 
 import asyncio.sslproto
 import os
 import ssl
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from globe_node.peering.trust import TrustedPeers
+from globe_node.delivery.link import PeerIdentity
 from keys.tls_identity import TLSIdentity
 
 ALPN = "http/1.1"
 TLS_BUFFER_BYTES = 64 * 1024
 """asyncio's own 256 KiB for each connection is most of what an idle connection costs."""
+
+
+class TrustedPeers:
+    """The certificates that are trusted at this moment."""
+
+    def __init__(self) -> None:
+        self._identities: dict[bytes, PeerIdentity] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    def replace(self, certificates: Iterable[tuple[bytes, PeerIdentity]]) -> None:
+        """Trust exactly these certificates from now on; a removed one has no effect any more.
+
+        Args:
+            certificates: DER of each active certificate and whose it is. A node may have two while it
+                changes its certificate.
+        """
+        identities: dict[bytes, PeerIdentity] = {}
+        shared: set[bytes] = set()
+        for certificate_der, identity in certificates:
+            if identities.setdefault(certificate_der, identity) != identity:
+                shared.add(certificate_der)
+        identities = {der: who for der, who in identities.items() if der and der not in shared}
+        if identities == self._identities:
+            return
+        self._identities = identities
+        for listener in self._listeners:
+            listener()
+
+    def identity_of(self, certificate_der: bytes) -> PeerIdentity | None:
+        """Return whose certificate this is, or None if it is not trusted now."""
+        return self._identities.get(certificate_der)
+
+    def certificates(self) -> list[bytes]:
+        """Return the DER of all trusted certificates."""
+        return list(self._identities)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change, on the event loop's thread."""
+        self._listeners.append(listener)
 
 
 class LineObject(ssl.SSLObject):
@@ -111,6 +152,15 @@ def client_context(identity: TLSIdentity, pins: Iterable[bytes]) -> ClientContex
     context.pins = frozenset(pin for pin in pins if pin)
     context.check_hostname = False
     _complete(context, identity, sorted(context.pins))
+    return context
+
+
+def probe_context(identity: TLSIdentity) -> ssl.SSLContext:
+    """Make a context that takes any certificate, to look at what the other end shows; never to send with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    _complete(context, identity, [])
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 

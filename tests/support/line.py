@@ -19,7 +19,7 @@ from globe_node.delivery.link import Answer, Operation, PeerAddress, PeerIdentit
 from globe_node.logs import EventLog, SilentLog
 from globe_node.peering.application import PeerSite
 from globe_node.peering.settings import SiteLimits
-from globe_node.peering.trust import TrustedPeers
+from globe_node.peering.tls import TrustedPeers
 from keys.tls_identity import TLSIdentity
 from protocol.identifiers import AuthorityId, NodeId
 from tests.support.clock import START

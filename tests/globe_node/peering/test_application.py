@@ -12,7 +12,7 @@ from globe_node.delivery.link import MAX_REQUEST_BYTES, Answer, Operation, PeerI
 from globe_node.errors import ConfigError
 from globe_node.logs import SilentLog
 from globe_node.peering.application import PeerSite
-from globe_node.peering.trust import TrustedPeers
+from globe_node.peering.tls import TrustedPeers
 from keys.tls_identity import TLSIdentity
 from protocol.errors import ReasonCode
 from tests.support.clock import START
