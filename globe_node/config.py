@@ -42,8 +42,6 @@ class PeeringSettings(Section):
     max_connections: int = Field(default=512, ge=1, le=100_000)
     max_connections_per_source: int = Field(default=16, ge=1, le=10_000)
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
-    allow_private_addresses: bool = False
-    """Reach peers on loopback and private addresses: for samples and for closed networks."""
 
 
 class DeliverySettings(Section):
@@ -74,6 +72,10 @@ class Settings(BaseSettings):
     node: MachineName = "main"
     country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
     """ISO 3166-1 alpha-2; XA to XZ are free for samples."""
+    kind: str = Field(default="", pattern=r"^([A-Z_]{1,40})?$")
+    """What kind of authority this is, as in the directory: ACA, PROSECUTION, …"""
+    names: dict[str, str] = {}
+    """Legal name by language tag, as in the directory."""
     network: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """Fingerprint of the network's root statement, once the node has joined."""
     passphrase_file: str = ""

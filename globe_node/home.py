@@ -5,6 +5,7 @@
 2. Key files are not written here but by `keys.keystore`, with more care.
 """
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,23 @@ class Home:
         return self.folder / "admission-request.json"
 
 
+def require_empty(home: Home) -> None:
+    """Refuse a home folder that has anything in it.
+
+    Raises:
+        ConfigError: it has, or it is no folder.
+    """
+    try:
+        taken = home.folder.exists() and any(home.folder.iterdir())
+    except OSError:
+        taken = True
+    if taken:
+        raise ConfigError(
+            f"{home.folder} is not empty; it was not touched",
+            hint="Name another folder with --home. An unfinished or old node has to be moved away first.",
+        )
+
+
 def make_home(home: Home) -> None:
     """Make an empty home folder; one that is there must be empty and becomes private.
 
@@ -72,11 +90,7 @@ def make_home(home: Home) -> None:
     """
     try:
         home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(home.folder.iterdir()):
-            raise ConfigError(
-                f"{home.folder} is not empty; it was not touched",
-                hint="Name another folder with --home. An unfinished or old node has to be moved away first.",
-            )
+        require_empty(home)
         home.folder.chmod(0o700)
     except OSError as error:
         raise ConfigError(
@@ -101,3 +115,24 @@ def write_private(path: Path, data: bytes) -> None:
         raise ConfigError(
             f"{path} was not written: {error.strerror}", hint="Make room, or name another folder."
         ) from None
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Write a private file in the place of whatever is there; it appears whole or not at all.
+
+    Raises:
+        ConfigError: the disk does not take it. What was there is still there.
+    """
+    written = path.with_name(f".{path.name}.new")
+    with contextlib.suppress(OSError):
+        written.unlink(missing_ok=True)
+    write_private(written, data)
+    try:
+        written.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} was not written: {error.strerror}", hint="Make room, or name another folder."
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            written.unlink(missing_ok=True)

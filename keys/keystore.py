@@ -194,6 +194,21 @@ def replace(
         os.replace(written, path)  # noqa: PTH105 -- the name is the promise
 
 
+def change_passphrase(
+    path: Path, kind: FileKind, passphrase: SecretBytes, new_passphrase: SecretBytes, *, entropy: Entropy
+) -> None:
+    """Seal the keys of a file under another passphrase; older copies still open with the old one.
+
+    Raises:
+        KeystoreError: as in `replace` and `create`.
+    """
+    require_strong(new_passphrase)
+    secrets = sealed_file.open_sealed(kind, read_sealed(path), passphrase)
+    data = sealed_file.seal(kind, secrets, passphrase=new_passphrase, cost=_COST[kind], entropy=entropy)
+    with _written_beside(path, data, entropy) as written:
+        os.replace(written, path)  # noqa: PTH105 -- the name is the promise
+
+
 def make_private_folder(folder: Path) -> None:
     """Make a folder with mode 0700, or check that it has it.
 

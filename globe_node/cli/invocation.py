@@ -52,31 +52,35 @@ class Invocation:
 
         return load_settings(self.home)
 
-    def passphrase(self, file: Path | None, *, of: str, new: bool = False) -> "SecretBytes":
+    def passphrase(self, file: Path | None, *, of: str) -> "SecretBytes":
         """Get a passphrase: from a file, the settings' file, a service credential or the terminal.
 
         Args:
             file: what `--passphrase-file` named.
             of: whose passphrase, for the question at the terminal: `node keys`.
-            new: ask twice.
 
         Raises:
             KeystoreError: nobody gave one.
         """
-        from keys.keystore import PassphraseSources, read_passphrase  # noqa: PLC0415 -- slow to load
-
         if file is None and self.home.settings.exists():
             named = self.settings().passphrase_file
             file = Path(named) if named else None
         credentials = self.environment.get("CREDENTIALS_DIRECTORY")
-        terminal = sys.stdin is not None and sys.stdin.isatty()
-        return read_passphrase(
-            PassphraseSources(
-                file=file,
-                credentials_folder=Path(credentials) if credentials else None,
-                ask=(lambda: _ask(of, new=new)) if terminal else None,
-            )
-        )
+        return self._read(file, Path(credentials) if credentials else None, of=of, new=False)
+
+    def new_passphrase(self, file: Path | None, *, of: str) -> "SecretBytes":
+        """Get a passphrase for a new file: from a file, or asked twice at the terminal.
+
+        Raises:
+            KeystoreError: nobody gave one.
+        """
+        return self._read(file, None, of=of, new=True)
+
+    def _read(self, file: Path | None, credentials: Path | None, *, of: str, new: bool) -> "SecretBytes":
+        from keys.keystore import PassphraseSources, read_passphrase  # noqa: PLC0415 -- slow to load
+
+        ask = (lambda: _ask(of, new=new)) if is_asked() else None
+        return read_passphrase(PassphraseSources(file=file, credentials_folder=credentials, ask=ask))
 
 
 pass_invocation = click.make_pass_decorator(Invocation)
@@ -88,6 +92,11 @@ passphrase_option = click.option(
     help="File whose first line is the passphrase; mode 0600.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+
+
+def is_asked() -> bool:
+    """Whether a person sits at the terminal who can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _ask(of: str, *, new: bool) -> str:

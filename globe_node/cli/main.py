@@ -38,7 +38,10 @@ class LazyCommand(NamedTuple):
     summary: str
 
 
-COMMANDS: Final[Mapping[str, LazyCommand]] = {}
+COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "init": LazyCommand("init", "Make the home folder of a new node."),
+    "keys": LazyCommand("keys", "Show, compare and rotate the keys of this node."),
+}
 
 
 class LazyGroup(click.Group):

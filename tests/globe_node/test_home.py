@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from globe_node.errors import ConfigError
-from globe_node.home import Home, make_home, write_private
+from globe_node.home import Home, make_home, replace_private, write_private
 
 
 def test_every_place_is_in_the_home_folder(tmp_path: Path) -> None:
@@ -51,3 +51,19 @@ def test_a_private_file_is_new_and_only_ours(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not written"):
         write_private(path, b"other")
     assert path.read_bytes() == b"data"
+
+
+def test_a_private_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for data in (b"one", b"two"):
+        replace_private(path, data)
+        assert path.read_bytes() == data
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_place_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "in it").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="not written"):
+        replace_private(tmp_path / "folder", b"data")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]

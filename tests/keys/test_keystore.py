@@ -10,7 +10,7 @@ from keys import keystore
 from keys.at_rest import sealed_file
 from keys.at_rest.contents import Bundle
 from keys.at_rest.passphrase_hash import CHEAPEST, HashCost, key_from, passphrase_of
-from keys.at_rest.sealed_file import MAX_FILE_BYTES
+from keys.at_rest.sealed_file import MAX_FILE_BYTES, FileKind
 from keys.errors import (
     KeyFileDamagedError,
     KeyFileExistsError,
@@ -164,6 +164,26 @@ def test_replace_puts_the_new_keys_in_place(root_file: Path) -> None:
     keystore.replace(root_file, authority_root("xb-acc"), PASSPHRASE, entropy=SeededEntropy(), cost=CHEAPEST)
     assert keystore.open_root(root_file, PASSPHRASE).authority == "xb-acc"
     assert _names(root_file) == ["root.sealed"]
+
+
+def test_another_passphrase_opens_the_same_keys(root_file: Path) -> None:
+    entropy = SeededEntropy("change")
+    keystore.change_passphrase(root_file, FileKind.ROOT, PASSPHRASE, OTHER, entropy=entropy)
+    assert keystore.open_root(root_file, OTHER).signing.key_id == authority_root().signing.key_id
+    with pytest.raises(WrongPassphraseError):
+        keystore.open_root(root_file, PASSPHRASE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [(OTHER, OTHER, WrongPassphraseError), (PASSPHRASE, passphrase_of("short"), WeakPassphraseError)],
+)
+def test_a_passphrase_is_not_changed_by_who_does_not_know_it_or_to_a_short_one(
+    old: SecretBytes, new: SecretBytes, error: type[KeystoreError], root_file: Path, sealed: bytes
+) -> None:
+    with pytest.raises(error):
+        keystore.change_passphrase(root_file, FileKind.ROOT, old, new, entropy=SeededEntropy())
+    assert root_file.read_bytes() == sealed
 
 
 def test_replace_makes_no_file_where_none_was(root_file: Path) -> None:
