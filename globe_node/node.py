@@ -170,13 +170,13 @@ def build_node(parts: NodeParts) -> Node:
     """Put the rooms of a node together; nothing is read, sent or started yet."""
     keys_of_node = parts.node_keys
     identity = identity_of(keys_of_node)
-    register = Register(parts.store, parts.clock)
-    book = DirectoryBook(register, parts.clock, identity.authority)
     audit = AuditLog(
         LogName(identity.authority, identity.node, parts.incarnation),
         Vault(DerivedPeriodKeys(keys_of_node.storage)),
         parts.entropy,
     )
+    register = Register(parts.store, parts.clock, audit)
+    book = DirectoryBook(register, parts.clock, identity.authority)
     office = Office(
         store=parts.store,
         register=register,
