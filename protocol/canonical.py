@@ -158,9 +158,11 @@ def _problem(value: object, depth: int) -> str | None:  # noqa: PLR0911 -- one r
         return None if abs(value) <= limits.MAX_SAFE_INTEGER else "an integer outside the range"
     if depth > limits.MAX_JSON_DEPTH:
         return f"nested deeper than {limits.MAX_JSON_DEPTH}"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):  # dict first: the test against an abstract class is slow
         return _members_problem(value, depth + 1)
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+    if isinstance(value, list | tuple) or (
+        isinstance(value, Sequence) and not isinstance(value, bytes | bytearray)
+    ):
         for item in value:
             if problem := _problem(item, depth + 1):
                 return problem

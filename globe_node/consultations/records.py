@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from sqlalchemy import (
@@ -255,21 +255,26 @@ def heads_of(tx: Transaction, ids: Collection[ConsultationId]) -> list[HeadRow]:
     return [HeadRow(*row) for row in rows]
 
 
+def _columns(row: "ConsultationRow | RecordRow | HeadRow | SubmissionRow") -> dict[str, object]:
+    """Return a row by column name, without the deep copies of `dataclasses.asdict`."""
+    return {name: getattr(row, name) for name in row.__slots__}
+
+
 def put_consultations(tx: Transaction, rows: Iterable[ConsultationRow]) -> None:
     """Insert consultations, or move the state and time of those that exist."""
-    if values := [asdict(row) for row in rows]:
+    if values := [_columns(row) for row in rows]:
         tx.execute(_CONSULTATION_UPSERT, values)
 
 
 def put_heads(tx: Transaction, rows: Iterable[HeadRow]) -> None:
     """Insert or move chain heads."""
-    if values := [asdict(row) for row in rows]:
+    if values := [_columns(row) for row in rows]:
         tx.execute(_HEAD_UPSERT, values)
 
 
 def add_records(tx: Transaction, rows: Iterable[RecordRow]) -> None:
     """Insert records; a second one with the same record id violates a constraint."""
-    if values := [asdict(row) for row in rows]:
+    if values := [_columns(row) for row in rows]:
         tx.execute(insert(RECORD), values)
 
 
@@ -379,7 +384,7 @@ def submissions(tx: Transaction, names: Collection[str]) -> dict[str, Submission
 
 def add_submissions(tx: Transaction, rows: Iterable[SubmissionRow]) -> None:
     """Remember idempotency keys."""
-    if values := [asdict(row) for row in rows]:
+    if values := [_columns(row) for row in rows]:
         tx.execute(insert(SUBMISSION), values)
 
 
