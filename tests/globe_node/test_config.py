@@ -57,3 +57,10 @@ def test_settings_that_are_no_text_are_refused(tmp_path: Path) -> None:
     home.settings.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError):
         load_settings(home)
+
+
+def test_the_variable_of_the_command_line_is_no_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOBE_NODE_HOME", str(tmp_path))
+    assert load_settings(_home(tmp_path, 'authority = "xa-acc"\n')).authority == "xa-acc"
