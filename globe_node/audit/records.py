@@ -85,10 +85,10 @@ def insert_entries(tx: Transaction, rows: Sequence[tuple[int, bytes, bytes]]) ->
     driver_of(tx).executemany("INSERT INTO audit_entry (id, leaf, vault) VALUES (?, ?, ?)", rows)
 
 
-def entries(tx: Transaction, shard: int, start: int, end: int) -> Iterator[StoredEntry]:
-    """Yield the entries `[start, end)` of a shard in order; what is missing is left out."""
-    sql = "SELECT id, leaf, vault FROM audit_entry WHERE id >= ? AND id < ? ORDER BY id"
-    for row in driver_of(tx).execute(sql, (row_id_of(shard, start), row_id_of(shard, end))):
+def entries_backwards(tx: Transaction, shard: int) -> Iterator[StoredEntry]:
+    """Yield the entries of a shard, newest first."""
+    sql = "SELECT id, leaf, vault FROM audit_entry WHERE id >= ? AND id < ? ORDER BY id DESC"
+    for row in driver_of(tx).execute(sql, (row_id_of(shard, 0), row_id_of(shard + 1, 0))):
         yield StoredEntry(row[0], row[1], row[2])
 
 

@@ -13,8 +13,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.storage_key import StorageKey
-from protocol.audit.leaf import Entry
+from protocol.audit.events import AuditEvent
+from protocol.audit.leaf import Entry, parse_leaf, verify_entry
 from protocol.errors import ReasonCode, UntrustedError
+from protocol.tlog.merkle import leaf_hash
 
 _NONCE_BYTES = 12
 
@@ -51,19 +53,36 @@ class Vault:
         found = entry.leaf_hash
         return cipher.encrypt(found[:_NONCE_BYTES], entry.secret, row_id.to_bytes(8, "big") + found)
 
-    def open_sealed(self, sealed: bytes, *, period: str, leaf_hash: bytes, row_id: int) -> bytes:
+    def open_sealed(self, sealed: bytes, *, period: str, found: bytes, row_id: int) -> bytes:
         """Return the secret of an entry.
+
+        Args:
+            sealed: what `seal` made.
+            period: as in the leaf.
+            found: the leaf's hash.
+            row_id: where the row stands.
 
         Raises:
             UntrustedError: it was changed, or belongs to another leaf, row or period (`log_inconsistent`).
         """
         cipher = self._ciphers.get(period) or self._cipher(period)
         try:
-            return cipher.decrypt(leaf_hash[:_NONCE_BYTES], sealed, row_id.to_bytes(8, "big") + leaf_hash)
+            return cipher.decrypt(found[:_NONCE_BYTES], sealed, row_id.to_bytes(8, "big") + found)
         except InvalidTag:
             raise UntrustedError(
                 "the sealed part does not belong to this leaf in this place", code=ReasonCode.LOG_INCONSISTENT
             ) from None
+
+    def open_entry(self, leaf: bytes, sealed: bytes, row_id: int) -> AuditEvent:
+        """Return the act of a stored entry, after every part of it was checked against the others.
+
+        Raises:
+            MalformedError: leaf or secret is not of the form.
+            UntrustedError: they do not belong together, or not here (`log_inconsistent`).
+        """
+        period = parse_leaf(leaf).period
+        secret = self.open_sealed(sealed, period=period, found=leaf_hash(leaf), row_id=row_id)
+        return verify_entry(leaf, secret)
 
     def _cipher(self, period: str) -> AESGCM:
         cipher = AESGCM(self._period_keys.key_of(period))

@@ -12,7 +12,7 @@
 import hashlib
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -123,11 +123,13 @@ def verify_entry(leaf: bytes, secret: bytes) -> AuditEvent:
     event = event_of(values, b"")
     slots = [values.get(name) for name in FIELDS]
     at_seconds, period = int(event.at.timestamp()), period_of(event.at)
-    for rc in (b"", public.rc):
-        built = _build(slots, secret[:EK_BYTES], at_seconds, period, rc)  # type: ignore[arg-type]  # checked above
-        if built.leaf == leaf:
-            return event_of(values, rc)
-    raise UntrustedError("the leaf and its secret do not belong together", code=ReasonCode.LOG_INCONSISTENT)
+    ek = secret[:EK_BYTES]
+    rc = b"" if _stream(ek)[-32:] == public.rc else public.rc
+    if _build(slots, ek, at_seconds, period, rc).leaf != leaf:  # type: ignore[arg-type]  # checked above
+        raise UntrustedError(
+            "the leaf and its secret do not belong together", code=ReasonCode.LOG_INCONSISTENT
+        )
+    return replace(event, rc=rc)
 
 
 def parse_leaf(data: bytes) -> Leaf:

@@ -7,17 +7,17 @@ from globe_node.audit import records
 from globe_node.audit.log import AuditLog, LogName
 from globe_node.audit.vault import DerivedPeriodKeys, Vault
 from globe_node.store.door import Transaction
+from keys.log_key import LogKey
 from keys.secret import SecretBytes
 from keys.storage_key import StorageKey
 from protocol.audit.events import AuditEvent, EventKind
-from protocol.audit.leaf import parse_leaf, verify_entry
 from protocol.identifiers import AuthorityId, NodeId
-from protocol.tlog.merkle import leaf_hash
 from tests.support.clock import START
 from tests.support.entropy import SeededEntropy
 from tests.support.store import INCARNATION
 
 STORAGE_KEY = StorageKey(SecretBytes(bytes(range(32))))
+LOG_KEY = LogKey.generate(SeededEntropy("log"))
 
 
 def audit_log(
@@ -42,11 +42,5 @@ def recorded(tx: Transaction, log: AuditLog) -> list[AuditEvent]:
     found = []
     for stored in records.all_entries(tx):
         assert stored.vault is not None
-        secret = log.vault.open_sealed(
-            stored.vault,
-            period=parse_leaf(stored.leaf).period,
-            leaf_hash=leaf_hash(stored.leaf),
-            row_id=stored.row_id,
-        )
-        found.append(verify_entry(stored.leaf, secret))
+        found.append(log.vault.open_entry(stored.leaf, stored.vault, stored.row_id))
     return [item for item in found if item.kind is not EventKind.LOG_OPENED]

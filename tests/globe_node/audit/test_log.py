@@ -10,7 +10,6 @@ import pytest
 from globe_node.audit import records
 from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent, EventKind
-from protocol.audit.leaf import parse_leaf, verify_entry
 from protocol.errors import LocalProtocolError
 from protocol.tlog.merkle import leaf_hash, root_of
 from tests.support.audit import audit_log, event, recorded
@@ -97,12 +96,9 @@ async def test_a_new_year_opens_a_new_log_that_names_the_old_one() -> None:
 
 def opening_of(tx: Transaction, shard: records.Shard) -> AuditEvent:
     log = audit_log()
-    (stored,) = records.entries(tx, shard.number, 0, 1)
+    *_, stored = records.entries_backwards(tx, shard.number)
     assert stored.vault is not None
-    period = parse_leaf(stored.leaf).period
-    found = leaf_hash(stored.leaf)
-    secret = log.vault.open_sealed(stored.vault, period=period, leaf_hash=found, row_id=stored.row_id)
-    return verify_entry(stored.leaf, secret)
+    return log.vault.open_entry(stored.leaf, stored.vault, stored.row_id)
 
 
 async def test_a_new_life_of_the_node_opens_a_new_log() -> None:
