@@ -51,7 +51,7 @@ _DIRECTORY_MEMBERS = frozenset(("root", "size"))
 
 
 class ReceiptStatus(StrEnum):
-    """What became of one envelope. Spec: PROTOCOL.md section 10."""
+    """What became of one envelope. Spec: PROTOCOL.md section 9."""
 
     RECEIVED = "received"
     REJECTED = "rejected"
@@ -65,7 +65,7 @@ class ReceiptStatus(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """What a sender knows of one envelope for one recipient. Spec: PROTOCOL.md section 10."""
+    """What a sender knows of one envelope for one recipient. Spec: PROTOCOL.md section 9."""
 
     QUEUED = "queued"
     RECEIVED = "received"
@@ -90,7 +90,7 @@ def advance(current: DeliveryState, status: ReceiptStatus) -> DeliveryState:
     Raises:
         RemoteProtocolError: it contradicts what is known (`illegal_move`); keep it beside, never apply it.
 
-    Spec: PROTOCOL.md section 10.
+    Spec: PROTOCOL.md section 9.
     """
     told = DeliveryState(status.value)
     if told is current or current is DeliveryState.QUEUED:
@@ -144,7 +144,7 @@ class Receipt:
         entries: 1 to 256 envelopes, none twice.
         directory: the state of the directory the issuer stood on.
 
-    Spec: PROTOCOL.md section 10.
+    Spec: PROTOCOL.md section 9.
     """
 
     receipt_id: RecordId
@@ -160,7 +160,7 @@ class Receipt:
         Raises:
             LocalProtocolError: a rule does not hold; the code is the one a receiver would give.
 
-        Spec: PROTOCOL.md section 10.
+        Spec: PROTOCOL.md section 9.
         """
         value = _written(self)
         try:
@@ -178,7 +178,7 @@ def parse_receipt(data: bytes) -> Receipt:
             (`unknown_field`), or a value outside its rule (`bad_field`).
         UnsupportedVersionError: a version we do not speak.
 
-    Spec: PROTOCOL.md section 10.
+    Spec: PROTOCOL.md section 9.
     """
     return _read(canonical.parse_object(data, limits.MAX_RECEIPT_BYTES))
 
@@ -203,7 +203,7 @@ class SignedReceipt:
     content: Receipt
 
     def to_bytes(self) -> bytes:
-        """Write `u8 1 || op(receipt) || op(signature)`. Spec: PROTOCOL.md section 10."""
+        """Write `u8 1 || op(receipt) || op(signature)`. Spec: PROTOCOL.md section 9."""
         return Writer().u8(RECEIPT_VERSION).op(self.receipt).op(self.signature).to_bytes()
 
 
@@ -214,7 +214,7 @@ def parse_signed_receipt(data: bytes) -> SignedReceipt:
         MalformedError: cut or too long, or not a receipt.
         UnsupportedVersionError: a version we do not speak.
 
-    Spec: PROTOCOL.md section 10.
+    Spec: PROTOCOL.md section 9.
     """
     reader = Reader(data)
     if reader.u8() != RECEIPT_VERSION:

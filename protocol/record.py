@@ -150,7 +150,7 @@ class Record:
         attachments: what belongs to it.
         directory: the state of the directory the author stood on.
 
-    Spec: PROTOCOL.md section 8.
+    Spec: PROTOCOL.md section 8.1.
     """
 
     type: MessageType
@@ -176,7 +176,7 @@ class Record:
         Raises:
             LocalProtocolError: a rule does not hold; the code is the one a receiver would give.
 
-        Spec: PROTOCOL.md section 8.
+        Spec: PROTOCOL.md section 8.1.
         """
         value = _written(self)
         data = canonical.to_bytes(value)
@@ -197,7 +197,7 @@ def parse_record(data: bytes) -> Record:
             (`unknown_field`), or a value outside its rule (`bad_field`).
         UnsupportedVersionError: a version we do not speak.
 
-    Spec: PROTOCOL.md section 8.
+    Spec: PROTOCOL.md section 8.1.
     """
     return _read(canonical.parse_object(data, limits.MAX_RECORD_BYTES))
 
@@ -229,7 +229,7 @@ class SignedRecord:
         Raises:
             LocalProtocolError: the attachments are not the ones the record lists.
 
-        Spec: PROTOCOL.md section 8.
+        Spec: PROTOCOL.md section 8.2.
         """
         try:
             _verify_attachments(self.content.attachments, self.attachments)
@@ -249,7 +249,7 @@ def parse_signed_record(data: bytes) -> SignedRecord:
             (`bad_content`).
         UnsupportedVersionError: a version we do not speak.
 
-    Spec: PROTOCOL.md section 8.
+    Spec: PROTOCOL.md section 8.2.
     """
     reader = Reader(data)
     if reader.u8() != RECORD_VERSION:

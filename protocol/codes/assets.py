@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class AssetKind(StrEnum):
-    """What kind of thing an asset is. Spec: PROTOCOL.md section 9."""
+    """What kind of thing an asset is. Spec: PROTOCOL.md section 8.5."""
 
     REAL_ESTATE = "REAL_ESTATE"
     VEHICLE = "VEHICLE"
@@ -26,7 +26,7 @@ class AssetKind(StrEnum):
 
 
 class MeasureKind(StrEnum):
-    """A measure already taken on an asset. Spec: PROTOCOL.md section 9."""
+    """A measure already taken on an asset. Spec: PROTOCOL.md section 8.5."""
 
     ALERT = "ALERT"
     MONITORING = "MONITORING"

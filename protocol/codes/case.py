@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class CaseStage(StrEnum):
-    """How far the case is. Spec: PROTOCOL.md section 9."""
+    """How far the case is. Spec: PROTOCOL.md section 8.5."""
 
     PRE_INVESTIGATION = "PRE_INVESTIGATION"
     INVESTIGATION = "INVESTIGATION"
@@ -18,7 +18,7 @@ class CaseStage(StrEnum):
 
 
 class IntendedUse(StrEnum):
-    """What the asking authority will do with the answer. Spec: PROTOCOL.md section 9."""
+    """What the asking authority will do with the answer. Spec: PROTOCOL.md section 8.5."""
 
     INTELLIGENCE = "INTELLIGENCE"
     PREPARE_MLA = "PREPARE_MLA"
@@ -30,7 +30,7 @@ class IntendedUse(StrEnum):
 class Urgency(StrEnum):
     """How soon, and whether the answering side can reach the information directly.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.5.
     """
 
     NORMAL = "NORMAL"
@@ -41,7 +41,7 @@ class Urgency(StrEnum):
 class UrgencyCriterion(StrEnum):
     """Why it is urgent: threat to security, to life, a decision on liberty, or evidence about to be lost.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.5.
     """
 
     PUBLIC_SECURITY = "a"
@@ -51,7 +51,7 @@ class UrgencyCriterion(StrEnum):
 
 
 class Undertaking(StrEnum):
-    """What the asking authority promises. Spec: PROTOCOL.md section 9."""
+    """What the asking authority promises. Spec: PROTOCOL.md section 8.5."""
 
     SPECIALITY = "SPECIALITY"
     CONFIDENTIALITY = "CONFIDENTIALITY"
@@ -61,14 +61,14 @@ class Undertaking(StrEnum):
 
 
 class Confidentiality(StrEnum):
-    """How far the fact of the consultation itself is kept secret. Spec: PROTOCOL.md section 9."""
+    """How far the fact of the consultation itself is kept secret. Spec: PROTOCOL.md section 8.5."""
 
     NORMAL = "NORMAL"
     HIGH = "HIGH"
 
 
 class EvidenceUse(StrEnum):
-    """Whether informal information may become evidence. Spec: PROTOCOL.md section 9."""
+    """Whether informal information may become evidence. Spec: PROTOCOL.md section 8.5."""
 
     NEVER = "NEVER"
     CONSENT = "CONSENT"
@@ -76,7 +76,7 @@ class EvidenceUse(StrEnum):
 
 
 class SourceGrade(StrEnum):
-    """Reliability of the source, 4x4 scheme. Spec: PROTOCOL.md section 9."""
+    """Reliability of the source, 4x4 scheme. Spec: PROTOCOL.md section 8.5."""
 
     PROVED = "A"
     MOSTLY = "B"
@@ -85,7 +85,7 @@ class SourceGrade(StrEnum):
 
 
 class InformationGrade(StrEnum):
-    """Accuracy of the information, 4x4 scheme. Spec: PROTOCOL.md section 9."""
+    """Accuracy of the information, 4x4 scheme. Spec: PROTOCOL.md section 8.5."""
 
     NOT_IN_DOUBT = "1"
     KNOWN_TO_SOURCE = "2"
@@ -94,7 +94,7 @@ class InformationGrade(StrEnum):
 
 
 class TextOrigin(StrEnum):
-    """Whether a text is as written or translated. Spec: PROTOCOL.md section 9."""
+    """Whether a text is as written or translated. Spec: PROTOCOL.md section 8.5."""
 
     ORIGINAL = "ORIGINAL"
     HUMAN = "HUMAN"
@@ -102,7 +102,7 @@ class TextOrigin(StrEnum):
 
 
 class Result(StrEnum):
-    """What came of one question. Spec: PROTOCOL.md section 9."""
+    """What came of one question. Spec: PROTOCOL.md section 8.5."""
 
     FOUND = "FOUND"
     NOT_FOUND = "NOT_FOUND"

@@ -40,7 +40,7 @@ def is_handling_code(code: str) -> bool:
 def is_handling(codes: tuple[str, ...]) -> bool:
     """Whether these codes may stand together: each known, none twice, sorted, `H0` apart from `H1` and `H2`.
 
-    Spec: PROTOCOL.md section 8.
+    Spec: PROTOCOL.md section 8.3.
     """
     return (
         len(codes) <= MAX_CODES
@@ -53,7 +53,7 @@ def is_handling(codes: tuple[str, ...]) -> bool:
 def effective_handling(codes: Iterable[str]) -> tuple[str, ...]:
     """Return the codes that hold, sorted: the given ones, with the default levels where none is named.
 
-    Spec: PROTOCOL.md section 8.
+    Spec: PROTOCOL.md section 8.3.
     """
     given = set(codes)
     return tuple(sorted(given if given & _LEVELS else given | set(DEFAULT_LEVELS)))
@@ -62,7 +62,7 @@ def effective_handling(codes: Iterable[str]) -> tuple[str, ...]:
 def strictest(*handlings: Iterable[str]) -> tuple[str, ...]:
     """Return the codes for a text that quotes several others: every restriction of each, `H0` only if alone.
 
-    Spec: PROTOCOL.md section 8.
+    Spec: PROTOCOL.md section 8.3.
     """
     merged = {code for codes in handlings for code in effective_handling(codes)}
     if merged & {H1, H2}:

@@ -21,7 +21,7 @@ class Coercion(StrEnum):
 class HelpType(StrEnum):
     """What is asked for.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.5.
     """
 
     CONTACT = "CONTACT"

@@ -7,7 +7,7 @@ from enum import StrEnum
 class MessageType(StrEnum):
     """What a record says to the other authority.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.5.
     """
 
     CONSULT_REQUEST = "CONSULT_REQUEST"

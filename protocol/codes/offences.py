@@ -26,7 +26,7 @@ class DualCriminalityRisk(StrEnum):
 class Offence(StrEnum):
     """An offence, by its article of UNCAC; the letters a and b are the active and the passive side.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.5.
     """
 
     BRIBERY_NATIONAL_ACTIVE = "15a"

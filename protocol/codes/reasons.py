@@ -10,7 +10,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """A reason to refuse (`R`) or to postpone (`P`).
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.5.
     """
 
     NOT_HELD = "R01"

@@ -5,14 +5,14 @@ from enum import StrEnum
 
 
 class SubjectKind(StrEnum):
-    """A natural or a legal person. Spec: PROTOCOL.md section 9."""
+    """A natural or a legal person. Spec: PROTOCOL.md section 8.5."""
 
     PERSON = "PERSON"
     ENTITY = "ENTITY"
 
 
 class SubjectCategory(StrEnum):
-    """Why data about this subject is processed; mandatory. Spec: PROTOCOL.md section 9."""
+    """Why data about this subject is processed; mandatory. Spec: PROTOCOL.md section 8.5."""
 
     SUSPECT = "SUSPECT"
     CONVICTED = "CONVICTED"

@@ -51,7 +51,7 @@ def verify_content(record: Record, body: Body) -> None:
     Raises:
         MalformedError: they do not (`bad_field`).
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.7.
     """
     listed = {entry.id for entry in record.attachments}
     if not listed.issuperset(_attachments_named(body)):
@@ -79,7 +79,7 @@ def verify_reply(body: Body, request: ConsultRequest, question: ClarificationReq
         MalformedError: it names an item or a question that was not asked, or R10 against help that takes
             no coercion (`bad_field`).
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.7.
     """
     if isinstance(body, ClarificationRequest):
         _require_items((entry.item for entry in body.questions if entry.item), request)

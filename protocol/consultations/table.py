@@ -18,7 +18,7 @@ from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
 
 
 class State(StrEnum):
-    """Where a consultation stands. Spec: PROTOCOL.md section 9."""
+    """Where a consultation stands. Spec: PROTOCOL.md section 8.6."""
 
     DRAFT = "DRAFT"
     """Nothing was sent yet."""
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 
 class Role(StrEnum):
-    """On which side of a consultation an author stands. Spec: PROTOCOL.md section 9."""
+    """On which side of a consultation an author stands. Spec: PROTOCOL.md section 8.6."""
 
     REQUESTER = "REQUESTER"
     REQUESTED = "REQUESTED"
@@ -156,7 +156,7 @@ def next_state(
     Raises:
         LocalProtocolError: the message may not be sent now, or not by this side (`illegal_move`).
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.6.
     """
     move = move_of(message_type, final=final, postponed=postponed)
     after = MOVES[state].get(move) if AUTHORS[move] is author else None
@@ -173,7 +173,7 @@ def arrival_state(
     Raises:
         RemoteProtocolError: it could not be sent by an honest author (`illegal_move`).
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.6.
     """
     move = move_of(message_type, final=final, postponed=postponed)
     after = MOVES[state].get(move) or CROSSINGS.get(state, {}).get(move)

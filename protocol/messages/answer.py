@@ -113,7 +113,7 @@ class Answer(Message):
         items: what came of the items, at least one, none twice.
         subjects, assets: persons, entities and assets that were found.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """
 
     final: bool
@@ -159,7 +159,7 @@ class Refusal(Message):
         consulted: what was tried before to find terms and conditions (UNCAC article 46(26)).
         competent: who is competent instead.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """
 
     total: bool

@@ -44,7 +44,7 @@ def parse_body(message_type: MessageType, body: JSONObject) -> Body:
         MalformedError: a member that is not known (`unknown_field`), or a value outside its rule
             (`bad_field`); the text names the place.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """
     try:
         return _ADAPTERS[message_type].validate_python(body)

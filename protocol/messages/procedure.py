@@ -18,7 +18,7 @@ class Ack(Message):
         estimated_on: when the answer is likely.
         update_every_days: how often an update comes, when no date can be named.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """
 
     handler: Practitioner
@@ -54,7 +54,7 @@ class ClarificationRequest(Message):
         questions: at least one, with distinct ids.
         due_on: until when an answer is expected.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """
 
     questions: SomeItems[Question]
@@ -88,7 +88,7 @@ class Clarification(Message):
         answers: at least one, to distinct questions.
         subjects, assets: more about persons, entities and assets.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """
 
     answers: SomeItems[Explanation]
@@ -110,7 +110,7 @@ class Withdrawal(Message):
     Attributes:
         reason: why, in words.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """
 
     reason: Text | None = None
@@ -119,5 +119,5 @@ class Withdrawal(Message):
 class Close(Message):
     """The body of CLOSE: the asking authority takes the consultation as ended.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """

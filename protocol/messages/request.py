@@ -198,7 +198,7 @@ class ConsultRequest(Message):
         reply_by: when an answer is hoped for.
         undertakings: what the asking authority promises.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """
 
     practitioner: Practitioner
@@ -237,7 +237,7 @@ class ConsultRequest(Message):
 def wants_dual_criminality_question(request: ConsultRequest) -> bool:
     """Whether the request should also ask if the conduct is an offence there, and does not.
 
-    Spec: PROTOCOL.md section 9.
+    Spec: PROTOCOL.md section 8.4.
     """
     asked = any(item.help_type is HelpType.DUAL_CRIM for item in request.help_items)
     return not asked and any(

@@ -48,7 +48,7 @@ def is_reference(text: str, most: int) -> bool:
 def is_file_name(text: str) -> bool:
     """Whether this may be shown as the name of an attachment.
 
-    Spec: PROTOCOL.md section 8.
+    Spec: PROTOCOL.md section 8.2.
     """
     return (
         is_line(text, MAX_FILE_NAME_CHARACTERS)
