@@ -63,6 +63,11 @@ class ReceiptStatus(StrEnum):
         """Whether an entry with this status names a reason."""
         return self in (ReceiptStatus.REJECTED, ReceiptStatus.UNDELIVERABLE)
 
+    @property
+    def is_own_word(self) -> bool:
+        """Whether the sender says it of its own message."""
+        return self is ReceiptStatus.UNDELIVERABLE
+
 
 class DeliveryState(StrEnum):
     """What a sender knows of one envelope for one recipient. Spec: PROTOCOL.md section 9."""
