@@ -72,7 +72,7 @@ class CaseFile:
     ) -> SignedRecord:
         """Sign the next record of an author; `changes` are made before it is signed."""
         signer = by or hand(author)
-        incarnation = changes.pop("incarnation", "0" * 32)
+        incarnation = changes.pop("incarnation", "0" * 16)
         chain = self._chains.get((author, incarnation), [])
         created = changes.pop("created", START + timedelta(minutes=len(self.signed)))
         record = Record(
