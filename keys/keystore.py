@@ -195,7 +195,13 @@ def replace(
 
 
 def change_passphrase(
-    path: Path, kind: FileKind, passphrase: SecretBytes, new_passphrase: SecretBytes, *, entropy: Entropy
+    path: Path,
+    kind: FileKind,
+    passphrase: SecretBytes,
+    new_passphrase: SecretBytes,
+    *,
+    entropy: Entropy,
+    cost: HashCost | None = None,
 ) -> None:
     """Seal the keys of a file under another passphrase; older copies still open with the old one.
 
@@ -204,7 +210,8 @@ def change_passphrase(
     """
     require_strong(new_passphrase)
     secrets = sealed_file.open_sealed(kind, read_sealed(path), passphrase)
-    data = sealed_file.seal(kind, secrets, passphrase=new_passphrase, cost=_COST[kind], entropy=entropy)
+    chosen = cost or _COST[kind]
+    data = sealed_file.seal(kind, secrets, passphrase=new_passphrase, cost=chosen, entropy=entropy)
     with _written_beside(path, data, entropy) as written:
         os.replace(written, path)  # noqa: PTH105 -- the name is the promise
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from keys.errors import (
     WrongPassphraseError,
 )
 from keys.secret import SecretBytes
+from tests.house.source import ROOT
 from tests.support.entropy import SeededEntropy
 from tests.support.identities import authority_root, node_keys, officer_key
 
@@ -168,7 +171,7 @@ def test_replace_puts_the_new_keys_in_place(root_file: Path) -> None:
 
 def test_another_passphrase_opens_the_same_keys(root_file: Path) -> None:
     entropy = SeededEntropy("change")
-    keystore.change_passphrase(root_file, FileKind.ROOT, PASSPHRASE, OTHER, entropy=entropy)
+    keystore.change_passphrase(root_file, FileKind.ROOT, PASSPHRASE, OTHER, entropy=entropy, cost=CHEAPEST)
     assert keystore.open_root(root_file, OTHER).signing.key_id == authority_root().signing.key_id
     with pytest.raises(WrongPassphraseError):
         keystore.open_root(root_file, PASSPHRASE)
@@ -232,6 +235,45 @@ def test_a_rotation_that_is_cut_leaves_the_old_keys_or_the_new(
     found = keystore.open_root(root_file, PASSPHRASE).authority
     assert found in (("xb-acc",) if finished else ("xa-acc", "xb-acc"))
     assert call > 2 or found == "xa-acc"
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from keys import keystore
+from keys.at_rest.passphrase_hash import CHEAPEST, passphrase_of
+from tests.support.entropy import SeededEntropy
+from tests.support.identities import authority_root
+step, left, path = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+real = getattr(os, step)
+def dying(*arguments, **options):
+    global left
+    left -= 1
+    if left == 0:
+        os._exit(9)
+    return real(*arguments, **options)
+setattr(os, step, dying)
+words = passphrase_of("five words by chance here")
+keystore.replace(path, authority_root("xb-acc"), words, entropy=SeededEntropy("new"), cost=CHEAPEST)
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "nth", "found"),
+    [("fsync", 1, "xa-acc"), ("replace", 1, "xa-acc"), ("unlink", 1, "xb-acc"), ("fsync", 2, "xb-acc")],
+)
+def test_a_process_that_dies_while_it_rotates_leaves_the_old_keys_or_the_new(
+    step: str, nth: int, found: str, root_file: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DYING, step, str(nth), str(root_file)], cwd=ROOT, check=False
+    )
+    assert done.returncode == 9
+    assert keystore.open_root(root_file, PASSPHRASE).authority == found
+    keystore.replace(
+        root_file, authority_root("xc-acc"), PASSPHRASE, entropy=SeededEntropy("after"), cost=CHEAPEST
+    )
+    assert keystore.open_root(root_file, PASSPHRASE).authority == "xc-acc"
 
 
 @pytest.mark.parametrize("call", [1, 2])
@@ -302,6 +344,16 @@ def test_a_link_is_refused(root_file: Path) -> None:
     link.symlink_to(root_file)
     with pytest.raises(KeyFilePermissionsError, match="link"):
         keystore.open_root(link, PASSPHRASE)
+
+
+def test_a_file_that_may_not_be_read_is_named(root_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object, **__: object) -> int:
+        raise PermissionError(13, "permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", closed)
+        with pytest.raises(KeyFilePermissionsError, match="may not read"):
+            keystore.open_root(root_file, PASSPHRASE)
 
 
 def test_a_pipe_and_a_folder_are_refused(root_file: Path) -> None:

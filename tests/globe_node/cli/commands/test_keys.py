@@ -60,6 +60,12 @@ def test_any_id_has_digits_without_a_passphrase(globe: CommandLine) -> None:
     assert "█" in drawing
 
 
+def test_the_network_of_the_settings_has_digits(globe: CommandLine) -> None:
+    settings = Home(globe.home).settings
+    settings.write_text(settings.read_text().replace('network = ""', f'network = "{NETWORK}"'))
+    assert globe("keys", "fingerprint", "--network").out == fingerprint.digits(Digest(NETWORK)) + "\n"
+
+
 @pytest.mark.parametrize(
     "arguments", [("XYZ",), ("--network",), (NETWORK, "--network"), (NETWORK.upper(),)], ids=repr
 )
