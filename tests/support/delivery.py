@@ -27,6 +27,7 @@ from globe_node.faults import FaultPoints
 from globe_node.store.door import Store, Transaction
 from globe_node.store.driver import driver_of
 from protocol.envelope import (
+    Envelope,
     EnvelopeClass,
     Frame,
     Sender,
@@ -42,7 +43,7 @@ from protocol.signing.composite import PublicKey
 from tests.support.signers import seeded_signer
 
 MAX_TRIES = 3
-GAP_SECONDS = 3600.0
+GAP_SECONDS = 300.0
 """How long the stand-in waits for the message before one that came."""
 VISIBLE = (
     "CREATE TABLE visible (position INTEGER PRIMARY KEY, sender TEXT NOT NULL, envelope_id BLOB NOT NULL,"
@@ -148,9 +149,9 @@ class Station:
         self.courier.wake(await machine.store.write(queue))
         return item.envelope_id
 
-    async def read(self, sender: str, envelope: Digest, record: str) -> None:
+    async def read(self, sender: str, envelope: Envelope) -> None:
         """Issue a receipt for reading."""
-        pairs = [(envelope, Digest(record))]
+        pairs = [(envelope_hash(envelope.raw), record_hash_of(envelope.sealed))]
         queued = await self.machine.store.write(
             lambda tx: self.settlement.read(tx, AuthorityId(sender), pairs)
         )
@@ -282,7 +283,7 @@ class StandInIntake:
         ).fetchone()[0]
         gap = int(number) > last + 1
         if gap and now_ms - held.received_ms < GAP_SECONDS * 1000:
-            inbox.postpone(tx, [held.position], now_ms + 60_000)
+            inbox.postpone(tx, [held.position], now_ms + 30_000)
             return None
         driver.execute(
             "INSERT INTO visible (sender, envelope_id, route, number, octets) VALUES (?, ?, ?, ?, ?)",

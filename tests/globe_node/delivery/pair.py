@@ -12,6 +12,7 @@ from globe_node.faults import NoFaults
 from globe_node.store.door import InlineDoor, Transaction
 from globe_node.store.driver import driver_of
 from protocol.audit.events import AuditEvent
+from protocol.envelope import Envelope, parse_envelope
 from protocol.identifiers import EnvelopeId
 from protocol.receipts import DeliveryState, SignedReceipt, parse_signed_receipt
 from tests.simulation.loop import VirtualClock, run_virtual
@@ -92,6 +93,13 @@ class Pair:
         """Route and number of what can be read, in the order it came up."""
         sql = "SELECT route, number FROM visible ORDER BY position"
         return await self.look(at, lambda tx: [tuple(row) for row in driver_of(tx).execute(sql)])
+
+    async def envelopes(self, at: str = B) -> list[Envelope]:
+        """What can be read, as it came."""
+        sql = "SELECT octets FROM visible ORDER BY position"
+        return await self.look(
+            at, lambda tx: [parse_envelope(octets) for (octets,) in driver_of(tx).execute(sql)]
+        )
 
     async def entries(self, at: str) -> list[AuditEvent]:
         log = self.stations[at].machine.log
