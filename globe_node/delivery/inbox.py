@@ -12,20 +12,24 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-
-from sqlalchemy import delete, func, insert, select, update
+from typing import NamedTuple
 
 from globe_node.delivery import records
 from globe_node.delivery.link import PeerIdentity
-from globe_node.delivery.records import INBOX, INBOX_BODY, INBOX_HELD, HeldState
+from globe_node.delivery.records import HeldState
 from globe_node.store.door import Transaction
+from globe_node.store.driver import driver_of
 from protocol.envelope import Envelope, EnvelopeClass, check_times, envelope_hash, parse_envelope
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId, NodeId
 
 _FOR_EVER = frozenset({ReasonCode.EXPIRED, ReasonCode.BAD_FIELD})
 """Faults of an envelope that no later attempt mends."""
+# The state of partial indexes is written out in statements, not bound: only so are the indexes used.
+_NEW_ROW = (
+    "INSERT INTO inbox (position, sender, node, envelope_id, routing_id, envelope_hash, size, state, tries,"
+    " due_ms, received_ms, expires_ms, receipt) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,66 +191,74 @@ def accept(tx: Transaction, batch: Batch, *, now_ms: int, quota: Quota) -> Accep
 
 def take_due(tx: Transaction, now_ms: int, *, limit: int, max_bytes: int) -> list[HeldEnvelope]:
     """Return envelopes that intake may look at now, in order of arrival; at least one if there is any."""
-    statement = (
-        select(*(INBOX.c[name] for name in _HELD_COLUMNS), INBOX.c.size)
-        .where(INBOX_HELD, INBOX.c.due_ms <= now_ms)
-        .order_by(INBOX.c.due_ms, INBOX.c.position)
-        .limit(limit)
+    sql = (
+        "SELECT size, position, sender, node, envelope_id, routing_id, envelope_hash, tries, received_ms"
+        " FROM inbox WHERE state = 0 AND due_ms <= ? ORDER BY due_ms, position LIMIT ?"
     )
-    rows = list(tx.execute(statement))
+    rows = driver_of(tx).execute(sql, (now_ms, limit)).fetchall()
     total = 0
     for count, row in enumerate(rows):
-        total += row.size
+        total += row[0]
         if count and total > max_bytes:
             del rows[count:]
             break
-    octets = records.bodies(tx, INBOX_BODY, [row.position for row in rows])
-    return [_held(row, octets[row.position]) for row in rows]
+    select = "SELECT octets FROM inbox_body WHERE position = ?"
+    octets = records.octets_at(tx, select, [row[1] for row in rows])
+    return [
+        HeldEnvelope(
+            position, sender, node, envelope_id, routing_id, digest, tries, received_ms, octets[position]
+        )
+        for _size, position, sender, node, envelope_id, routing_id, digest, tries, received_ms in rows
+    ]
 
 
 def next_due_ms(tx: Transaction) -> int | None:
     """Return when intake next has something to look at, or None."""
-    statement = select(INBOX.c.due_ms).where(INBOX_HELD).order_by(INBOX.c.due_ms).limit(1)
-    found: int | None = tx.execute(statement).scalar_one_or_none()
-    return found
+    return records.number_of(tx, "SELECT min(due_ms) FROM inbox WHERE state = 0")
 
 
-def postpone(tx: Transaction, positions: Collection[int], until_ms: int) -> None:
+def postpone(tx: Transaction, positions: Iterable[int], until_ms: int) -> None:
     """Let envelopes wait, for example for the one before them."""
-    for some in records.chunks(sorted(positions)):
-        tx.execute(update(INBOX).where(INBOX.c.position.in_(some), INBOX_HELD).values(due_ms=until_ms))
+    driver_of(tx).executemany(
+        "UPDATE inbox SET due_ms = ? WHERE position = ? AND state = 0",
+        [(until_ms, position) for position in positions],
+    )
 
 
 def release(tx: Transaction, sender: AuthorityId, routing_ids: Collection[bytes], now_ms: int) -> int:
     """Make what waits under these routing ids due now; return how many envelopes that were."""
-    released = 0
-    for some in records.chunks(sorted(routing_ids)):
-        where = (INBOX.c.sender == sender, INBOX_HELD, INBOX.c.routing_id.in_(some), INBOX.c.due_ms > now_ms)
-        released += tx.execute(update(INBOX).where(*where).values(due_ms=now_ms)).rowcount
-    return released
+    driver = driver_of(tx)
+    sql = "SELECT position, routing_id FROM inbox WHERE sender = ? AND state = 0 AND due_ms > ?"
+    waiting = driver.execute(sql, (sender, now_ms)).fetchall()
+    positions = [position for position, routing_id in waiting if routing_id in routing_ids]
+    postpone(tx, positions, now_ms)
+    return len(positions)
 
 
 def count_try(tx: Transaction, position: int, until_ms: int) -> int:
     """Note that intake failed on an envelope, let it wait, and return how often it has failed now."""
-    where = INBOX.c.position == position
-    tx.execute(update(INBOX).where(where, INBOX_HELD).values(tries=INBOX.c.tries + 1, due_ms=until_ms))
-    tries: int = tx.execute(select(INBOX.c.tries).where(where)).scalar_one()
-    return tries
+    sql = "UPDATE inbox SET tries = tries + 1, due_ms = ? WHERE position = ? AND state = 0"
+    driver_of(tx).execute(sql, (until_ms, position))
+    return records.number_of(tx, "SELECT tries FROM inbox WHERE position = ?", position) or 0
 
 
 def finish(tx: Transaction, positions: Collection[int], *, state: HeldState, receipt: int) -> None:
     """Note the receipt of decided envelopes and let go of their octets."""
-    for some in records.chunks(sorted(positions)):
-        where = INBOX.c.position.in_(some)
-        tx.execute(update(INBOX).where(where, INBOX_HELD).values(state=state.value, receipt=receipt))
-        if state is HeldState.DONE:  # what is in quarantine is kept for the operator
-            tx.execute(delete(INBOX_BODY).where(INBOX_BODY.c.position.in_(some)))
+    driver = driver_of(tx)
+    driver.executemany(
+        "UPDATE inbox SET state = ?, receipt = ? WHERE position = ? AND state = 0",
+        [(state.value, receipt, position) for position in positions],
+    )
+    if state is HeldState.DONE:  # what is in quarantine is kept for the operator
+        driver.executemany(
+            "DELETE FROM inbox_body WHERE position = ?", [(position,) for position in positions]
+        )
 
 
 def counts(tx: Transaction) -> dict[tuple[AuthorityId, HeldState], int]:
     """Return how many envelopes are in which state, by sender."""
-    statement = select(INBOX.c.sender, INBOX.c.state, func.count()).group_by(INBOX.c.sender, INBOX.c.state)
-    return {(AuthorityId(sender), HeldState(state)): count for sender, state, count in tx.execute(statement)}
+    found = driver_of(tx).execute("SELECT sender, state, count(*) FROM inbox GROUP BY sender, state")
+    return {(AuthorityId(sender), HeldState(state)): count for sender, state, count in found}
 
 
 def issued(tx: Transaction, sender: AuthorityId, ids: Collection[EnvelopeId]) -> dict[EnvelopeId, bytes]:
@@ -254,22 +266,6 @@ def issued(tx: Transaction, sender: AuthorityId, ids: Collection[EnvelopeId]) ->
     decided = {stored.envelope_id: stored.receipt for stored in _known(tx, sender, ids).values()}
     stored = records.receipts(tx, {number for number in decided.values() if number})
     return {envelope_id: stored[number] for envelope_id, number in decided.items() if number}
-
-
-_HELD_COLUMNS = (
-    "position",
-    "sender",
-    "node",
-    "envelope_id",
-    "routing_id",
-    "envelope_hash",
-    "tries",
-    "received_ms",
-)
-
-
-def _held(row: Sequence[Any], octets: bytes) -> HeldEnvelope:
-    return HeldEnvelope(**dict(zip(_HELD_COLUMNS, row, strict=False)), octets=octets)
 
 
 def _fault(envelope: Envelope, now_ms: int) -> ReasonCode | None:
@@ -282,24 +278,19 @@ def _fault(envelope: Envelope, now_ms: int) -> ReasonCode | None:
     return None
 
 
-def _known(tx: Transaction, sender: AuthorityId, ids: Collection[EnvelopeId]) -> dict[EnvelopeId, _Stored]:
-    found: dict[EnvelopeId, _Stored] = {}
-    for some in records.chunks(sorted(ids)):
-        columns = (INBOX.c.envelope_id, INBOX.c.envelope_hash, INBOX.c.receipt)
-        where = (INBOX.c.sender == sender, INBOX.c.envelope_id.in_(some))
-        found.update(
-            (row.envelope_id, _Stored._make(row)) for row in tx.execute(select(*columns).where(*where))
-        )
-    return found
+def _known(tx: Transaction, sender: AuthorityId, ids: Iterable[EnvelopeId]) -> dict[EnvelopeId, _Stored]:
+    driver = driver_of(tx)
+    sql = "SELECT envelope_id, envelope_hash, receipt FROM inbox WHERE sender = ? AND envelope_id = ?"
+    rows = (driver.execute(sql, (sender, envelope_id)).fetchone() for envelope_id in ids)
+    return {row[0]: _Stored._make(row) for row in rows if row is not None}
 
 
 def _within_quota(
     tx: Transaction, sender: AuthorityId, fresh: Sequence[Arrival], quota: Quota
 ) -> tuple[list[Arrival], dict[EnvelopeId, ReasonCode]]:
     """Divide new envelopes into what is stored and what is refused for now."""
-    where = (INBOX.c.sender == sender, INBOX_HELD)
-    row = tx.execute(select(func.count(), func.coalesce(func.sum(INBOX.c.size), 0)).where(*where)).one()
-    envelopes, octets = int(row[0]), int(row[1])
+    sql = "SELECT count(*), coalesce(sum(size), 0) FROM inbox WHERE sender = ? AND state = 0"
+    envelopes, octets = driver_of(tx).execute(sql, (sender,)).fetchone()
     held: list[Arrival] = []
     refused: dict[EnvelopeId, ReasonCode] = {}
     for arrival in fresh:
@@ -317,32 +308,29 @@ def _within_quota(
 def _store(tx: Transaction, peer: PeerIdentity, arrivals: Sequence[Arrival], now_ms: int) -> list[int]:
     if not arrivals:
         return []
-    first = records.next_position(tx, INBOX)
+    first = records.number_of(tx, "SELECT coalesce(max(position), 0) + 1 FROM inbox") or 1
     positions = list(range(first, first + len(arrivals)))
     rows = [
-        {
-            "position": position,
-            "sender": peer.authority,
-            "node": peer.node,
-            "envelope_id": arrival.envelope_id,
-            "routing_id": arrival.envelope.frame.routing_id,
-            "envelope_hash": arrival.digest,
-            "size": len(arrival.envelope.raw),
-            "state": HeldState.HELD.value,
-            "tries": 0,
-            "due_ms": now_ms,
-            "received_ms": now_ms,
-            "expires_ms": arrival.envelope.frame.expires_ms,
-            "receipt": 0,
-        }
+        (
+            position,
+            peer.authority,
+            peer.node,
+            arrival.envelope_id,
+            arrival.envelope.frame.routing_id,
+            arrival.digest,
+            len(arrival.envelope.raw),
+            now_ms,
+            now_ms,
+            arrival.envelope.frame.expires_ms,
+        )
         for position, arrival in zip(positions, arrivals, strict=True)
     ]
     octets = [
-        {"position": position, "octets": arrival.envelope.raw}
+        (position, arrival.envelope.raw)
         for position, arrival in zip(positions, arrivals, strict=True)
         if arrival.fault is None
     ]
-    tx.execute(insert(INBOX), rows)
-    if octets:
-        tx.execute(insert(INBOX_BODY), octets)
+    driver = driver_of(tx)
+    driver.executemany(_NEW_ROW, rows)
+    driver.executemany("INSERT INTO inbox_body (position, octets) VALUES (?, ?)", octets)
     return positions

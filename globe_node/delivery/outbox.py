@@ -11,22 +11,31 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-
-from sqlalchemy import Row, Select, func, insert, select, update
+from typing import NamedTuple
 
 from globe_node.delivery import records
 from globe_node.delivery.link import Operation
-from globe_node.delivery.records import OUTBOX, OUTBOX_BODY, OUTBOX_EVIDENCE, OUTBOX_OPEN
 from globe_node.store.door import Transaction
+from globe_node.store.driver import driver_of
 from protocol import limits
 from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId
 from protocol.receipts import DeliveryState, Receipt, ReceiptEntry, ReceiptStatus, advance
 
-_OPERATIONS = {Operation.ENVELOPES: 0, Operation.RECEIPTS: 1}
 CONTROL_CLASS = 4
 """`EnvelopeClass.CONTROL`: no message, so it has no receipt and counts in no sum."""
+# The states of partial indexes are written out in statements, not bound: only so are the indexes used.
+_OPERATIONS = {Operation.ENVELOPES: 0, Operation.RECEIPTS: 1}
+_NEW_ROW = (
+    "INSERT INTO outbox (position, envelope_id, peer, operation, envelope_class, routing_id, hash_prefix,"
+    " envelope_hash, record_hash, size, body, state, reason, attempts, next_attempt_ms, deadline_ms,"
+    " queued_ms, decided_ms, receipt)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, 0, ?, ?, 0, 0)"
+)
+_SENT = (
+    "SELECT position, envelope_id, peer, envelope_class, envelope_hash, record_hash, state, reason, attempts,"
+    " next_attempt_ms, deadline_ms, decided_ms, receipt FROM outbox"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,44 +125,37 @@ def enqueue(tx: Transaction, items: Sequence[Outgoing], now_ms: int) -> Queued:
     """
     if any(not 0 < len(item.octets) <= limits.MAX_ENVELOPE_BYTES for item in items):
         raise LocalProtocolError("an envelope that no request could carry", code=ReasonCode.TOO_LARGE)
-    position = records.next_position(tx, OUTBOX)
-    rows: list[dict[str, object]] = []
-    octets: list[dict[str, object]] = []
+    position = records.number_of(tx, "SELECT coalesce(max(position), 0) + 1 FROM outbox") or 1
+    rows: list[tuple[object, ...]] = []
+    octets: list[tuple[int, bytes]] = []
     for item in items:
         body = position + len(rows)
-        octets.append({"position": body, "octets": item.octets})
-        rows.extend(_new_row(item, peer, body=body, now_ms=now_ms) for peer in item.peers)
-    for offset, row in enumerate(rows):
-        row["position"] = position + offset
-    if rows:
-        tx.execute(insert(OUTBOX_BODY), octets)
-        tx.execute(insert(OUTBOX), rows)
+        octets.append((body, item.octets))
+        for peer in item.peers:
+            rows.append(_new_row(item, peer, position=position + len(rows), body=body, now_ms=now_ms))
+    driver = driver_of(tx)
+    driver.executemany("INSERT INTO outbox_body (position, octets) VALUES (?, ?)", octets)
+    driver.executemany(_NEW_ROW, rows)
     peers = frozenset(peer for item in items for peer in item.peers)
     return Queued(peers, min((item.deadline_ms for item in items), default=now_ms))
 
 
 def due(tx: Transaction, peer: AuthorityId, operation: Operation, *, now_ms: int, limit: int) -> list[DueRow]:
     """Return what may be sent to a peer now, oldest first."""
-    statement = (
-        select(
-            OUTBOX.c.position,
-            OUTBOX.c.envelope_id,
-            OUTBOX.c.routing_id,
-            OUTBOX.c.envelope_hash,
-            OUTBOX.c.size,
-            OUTBOX.c.body,
-            OUTBOX.c.attempts,
-        )
-        .where(*_open_for(peer, operation), OUTBOX.c.next_attempt_ms <= now_ms)
-        .order_by(OUTBOX.c.position)
-        .limit(limit)
+    sql = (
+        "SELECT position, envelope_id, routing_id, envelope_hash, size, body, attempts FROM outbox"
+        " WHERE peer = ? AND operation = ? AND state = 'queued' AND next_attempt_ms <= ?"
+        " ORDER BY position LIMIT ?"
     )
-    return [DueRow._make(row) for row in tx.execute(statement)]
+    found = driver_of(tx).execute(sql, (peer, _OPERATIONS[operation], now_ms, limit))
+    return [DueRow._make(row) for row in found]
 
 
 def octets(tx: Transaction, rows: Iterable[DueRow]) -> Mapping[int, bytes]:
     """Return the octets of rows, by `DueRow.body`."""
-    return records.bodies(tx, OUTBOX_BODY, {row.body for row in rows})
+    return records.octets_at(
+        tx, "SELECT octets FROM outbox_body WHERE position = ?", {row.body for row in rows}
+    )
 
 
 def next_attempt_ms(tx: Transaction, peer: AuthorityId, *, besides: Collection[int] = ()) -> int | None:
@@ -164,16 +166,15 @@ def next_attempt_ms(tx: Transaction, peer: AuthorityId, *, besides: Collection[i
         peer: the peer.
         besides: positions that are under way already.
     """
-    where = (OUTBOX.c.peer == peer, OUTBOX_OPEN, OUTBOX.c.position.not_in(sorted(besides)))
-    statement = select(func.min(OUTBOX.c.next_attempt_ms)).where(*where)
-    found: int | None = tx.execute(statement).scalar_one()
-    return found
+    sql = "SELECT position, next_attempt_ms FROM outbox WHERE peer = ? AND state = 'queued'"
+    found = driver_of(tx).execute(sql, (peer,))
+    return min((moment for position, moment in found if position not in besides), default=None)
 
 
 def waiting_peers(tx: Transaction) -> list[AuthorityId]:
     """Return every peer that something waits for."""
-    statement = select(OUTBOX.c.peer).where(OUTBOX_OPEN).distinct().order_by(OUTBOX.c.peer)
-    return [AuthorityId(peer) for peer in tx.execute(statement).scalars()]
+    found = driver_of(tx).execute("SELECT DISTINCT peer FROM outbox WHERE state = 'queued' ORDER BY peer")
+    return [AuthorityId(row[0]) for row in found]
 
 
 def postpone(tx: Transaction, until_ms: Mapping[int, int]) -> None:
@@ -183,13 +184,11 @@ def postpone(tx: Transaction, until_ms: Mapping[int, int]) -> None:
         tx: the transaction.
         until_ms: Unix time by position.
     """
-    moments: dict[int, list[int]] = {}
-    for position, moment in until_ms.items():
-        moments.setdefault(moment, []).append(position)
-    for moment, positions in moments.items():
-        for some in records.chunks(positions):
-            statement = update(OUTBOX).where(OUTBOX.c.position.in_(some), OUTBOX_OPEN)
-            tx.execute(statement.values(attempts=OUTBOX.c.attempts + 1, next_attempt_ms=moment))
+    driver_of(tx).executemany(
+        "UPDATE outbox SET attempts = attempts + 1, next_attempt_ms = ?"
+        " WHERE position = ? AND state = 'queued'",
+        [(moment, position) for position, moment in until_ms.items()],
+    )
 
 
 def hold_routes(tx: Transaction, peer: AuthorityId, until_ms: Mapping[bytes, int]) -> None:
@@ -200,10 +199,17 @@ def hold_routes(tx: Transaction, peer: AuthorityId, until_ms: Mapping[bytes, int
         peer: the peer.
         until_ms: Unix time by routing id.
     """
-    last = max(until_ms.values(), default=0)
-    for some in records.chunks(sorted(until_ms)):
-        where = (*_open_for(peer, Operation.ENVELOPES), OUTBOX.c.routing_id.in_(some))
-        tx.execute(update(OUTBOX).where(*where, OUTBOX.c.next_attempt_ms < last).values(next_attempt_ms=last))
+    found = driver_of(tx).execute(
+        "SELECT position, routing_id, next_attempt_ms FROM outbox"
+        " WHERE peer = ? AND operation = 0 AND state = 'queued'",
+        (peer,),
+    )
+    later = [
+        (until_ms[routing_id], position)
+        for position, routing_id, moment in found
+        if moment < until_ms.get(routing_id, 0)
+    ]
+    driver_of(tx).executemany("UPDATE outbox SET next_attempt_ms = ? WHERE position = ?", later)
 
 
 def apply_receipt(tx: Transaction, receipt: Receipt, signed: bytes, now_ms: int) -> Applied:
@@ -234,70 +240,60 @@ def apply_receipt(tx: Transaction, receipt: Receipt, signed: bytes, now_ms: int)
     return Applied(moved, beside, alarms)
 
 
-def end_posted(tx: Transaction, positions: Sequence[int], now_ms: int) -> None:
+def end_posted(tx: Transaction, positions: Iterable[int], now_ms: int) -> None:
     """End receipts that the peer has taken."""
-    for some in records.chunks(positions):
-        statement = update(OUTBOX).where(OUTBOX.c.position.in_(some), OUTBOX_OPEN)
-        tx.execute(statement.values(state=DeliveryState.RECEIVED.value, decided_ms=now_ms))
+    driver_of(tx).executemany(
+        "UPDATE outbox SET state = 'received', decided_ms = ? WHERE position = ? AND state = 'queued'",
+        [(now_ms, position) for position in positions],
+    )
 
 
 def end_undeliverable(
-    tx: Transaction, positions: Sequence[int], *, reason: ReasonCode, receipt: int, now_ms: int
+    tx: Transaction, positions: Iterable[int], *, reason: ReasonCode, receipt: int, now_ms: int
 ) -> None:
     """End rows whose time is over; `receipt` is the number of our own evidence, 0 for control rows."""
-    values = {
-        "state": DeliveryState.UNDELIVERABLE.value,
-        "reason": reason.value,
-        "receipt": receipt,
-        "decided_ms": now_ms,
-    }
-    for some in records.chunks(positions):
-        tx.execute(update(OUTBOX).where(OUTBOX.c.position.in_(some), OUTBOX_OPEN).values(**values))
+    driver_of(tx).executemany(
+        "UPDATE outbox SET state = 'undeliverable', reason = ?, receipt = ?, decided_ms = ?"
+        " WHERE position = ? AND state = 'queued'",
+        [(reason.value, receipt, now_ms, position) for position in positions],
+    )
 
 
 def overdue(tx: Transaction, now_ms: int, limit: int) -> list[SentRow]:
     """Return open rows whose deadline has passed, the earliest first."""
-    where = (OUTBOX_OPEN, OUTBOX.c.deadline_ms <= now_ms)
-    statement = _sent().where(*where).order_by(OUTBOX.c.deadline_ms).limit(limit)
-    return [_sent_row(row) for row in tx.execute(statement)]
+    sql = f"{_SENT} WHERE state = 'queued' AND deadline_ms <= ? ORDER BY deadline_ms, position LIMIT ?"
+    return [_sent_row(row) for row in driver_of(tx).execute(sql, (now_ms, limit))]
 
 
 def next_deadline_ms(tx: Transaction) -> int | None:
     """Return the earliest deadline of what is open, or None."""
-    statement = select(OUTBOX.c.deadline_ms).where(OUTBOX_OPEN).order_by(OUTBOX.c.deadline_ms).limit(1)
-    found: int | None = tx.execute(statement).scalar_one_or_none()
-    return found
+    return records.number_of(tx, "SELECT min(deadline_ms) FROM outbox WHERE state = 'queued'")
 
 
-def sent(tx: Transaction, envelope_ids: Collection[EnvelopeId]) -> list[SentRow]:
+def sent(tx: Transaction, envelope_ids: Iterable[EnvelopeId]) -> list[SentRow]:
     """Return what is known of envelopes, for each recipient."""
-    found: list[SentRow] = []
-    for some in records.chunks(sorted(envelope_ids)):
-        statement = _sent().where(OUTBOX.c.envelope_id.in_(some)).order_by(OUTBOX.c.position)
-        found.extend(_sent_row(row) for row in tx.execute(statement))
-    return found
+    driver = driver_of(tx)
+    sql = f"{_SENT} WHERE envelope_id = ? ORDER BY position"
+    return [_sent_row(row) for item in envelope_ids for row in driver.execute(sql, (item,))]
 
 
 def evidence(tx: Transaction, rows: Collection[SentRow]) -> dict[int, list[bytes]]:
     """Return every signed receipt of each row, by position; the one that decided it comes first."""
-    numbers: dict[int, list[int]] = {row.position: [row.receipt] if row.receipt else [] for row in rows}
-    for some in records.chunks(sorted(numbers)):
-        where = OUTBOX_EVIDENCE.c.position.in_(some)
-        columns = (OUTBOX_EVIDENCE.c.position, OUTBOX_EVIDENCE.c.receipt)
-        for position, number in tx.execute(select(*columns).where(where).order_by(*columns)):
-            numbers[position].append(number)
+    driver = driver_of(tx)
+    sql = "SELECT receipt FROM outbox_evidence WHERE position = ? ORDER BY receipt"
+    numbers: dict[int, list[int]] = {}
+    for row in rows:
+        beside = [number for (number,) in driver.execute(sql, (row.position,))]
+        numbers[row.position] = [row.receipt, *beside] if row.receipt else beside
     stored = records.receipts(tx, {number for listed in numbers.values() for number in listed})
     return {position: [stored[number] for number in listed] for position, listed in numbers.items()}
 
 
 def counts(tx: Transaction) -> dict[tuple[AuthorityId, DeliveryState], int]:
     """Return how many messages are in which state, by peer; control rows are not counted."""
-    statement = (
-        select(OUTBOX.c.peer, OUTBOX.c.state, func.count())
-        .where(OUTBOX.c.operation == _OPERATIONS[Operation.ENVELOPES])
-        .group_by(OUTBOX.c.peer, OUTBOX.c.state)
-    )
-    return {(AuthorityId(peer), DeliveryState(state)): count for peer, state, count in tx.execute(statement)}
+    sql = "SELECT peer, state, count(*) FROM outbox WHERE operation = 0 GROUP BY peer, state"
+    found = driver_of(tx).execute(sql)
+    return {(AuthorityId(peer), DeliveryState(state)): count for peer, state, count in found}
 
 
 def hash_prefix(digest: Digest) -> int:
@@ -305,51 +301,41 @@ def hash_prefix(digest: Digest) -> int:
     return int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
 
 
-def _new_row(item: Outgoing, peer: AuthorityId, *, body: int, now_ms: int) -> dict[str, object]:
+def _new_row(
+    item: Outgoing, peer: AuthorityId, *, position: int, body: int, now_ms: int
+) -> tuple[object, ...]:
     control = item.envelope_class == CONTROL_CLASS
-    return {
-        "envelope_id": item.envelope_id,
-        "peer": peer,
-        "operation": _OPERATIONS[Operation.RECEIPTS if control else Operation.ENVELOPES],
-        "envelope_class": item.envelope_class,
-        "routing_id": item.routing_id,
-        "hash_prefix": hash_prefix(item.envelope_hash),
-        "envelope_hash": item.envelope_hash,
-        "record_hash": item.record_hash,
-        "size": len(item.octets),
-        "body": body,
-        "state": DeliveryState.QUEUED.value,
-        "reason": "",
-        "attempts": 0,
-        "next_attempt_ms": 0,
-        "deadline_ms": item.deadline_ms,
-        "queued_ms": now_ms,
-        "decided_ms": 0,
-        "receipt": 0,
-    }
+    return (
+        position,
+        item.envelope_id,
+        peer,
+        _OPERATIONS[Operation.RECEIPTS if control else Operation.ENVELOPES],
+        int(item.envelope_class),
+        item.routing_id,
+        hash_prefix(item.envelope_hash),
+        item.envelope_hash,
+        item.record_hash,
+        len(item.octets),
+        body,
+        item.deadline_ms,
+        now_ms,
+    )
 
 
-def _open_for(peer: AuthorityId, operation: Operation) -> tuple[Any, ...]:
-    return OUTBOX.c.peer == peer, OUTBOX.c.operation == _OPERATIONS[operation], OUTBOX_OPEN
-
-
-def _sent() -> Select[Any]:
-    return select(*(OUTBOX.c[name] for name in SentRow._fields))
-
-
-def _sent_row(row: Row[Any]) -> SentRow:
+def _sent_row(row: Sequence[object]) -> SentRow:
     found = SentRow._make(row)
     return found._replace(state=DeliveryState(found.state))
 
 
-def _by_hash(tx: Transaction, peer: AuthorityId, digests: Sequence[Digest]) -> dict[Digest, SentRow]:
+def _by_hash(tx: Transaction, peer: AuthorityId, digests: Iterable[Digest]) -> dict[Digest, SentRow]:
+    driver = driver_of(tx)
+    sql = f"{_SENT} WHERE hash_prefix = ? AND peer = ? AND operation = 0"
     found: dict[Digest, SentRow] = {}
-    for some in records.chunks([hash_prefix(digest) for digest in digests]):
-        where = (OUTBOX.c.hash_prefix.in_(some), OUTBOX.c.peer == peer)
-        for row in tx.execute(_sent().where(*where)):
+    for digest in digests:
+        for row in driver.execute(sql, (hash_prefix(digest), peer)):
             sent_row = _sent_row(row)
-            if sent_row.envelope_class != CONTROL_CLASS:
-                found[sent_row.envelope_hash] = sent_row
+            if sent_row.envelope_hash == digest:
+                found[digest] = sent_row
     return found
 
 
@@ -369,7 +355,8 @@ def _move(
     moved: list[tuple[SentRow, DeliveryState]] = []
     beside: list[SentRow] = []
     kept: list[int] = []
-    changes: dict[tuple[DeliveryState, str, bool], list[int]] = {}
+    decided: list[tuple[object, ...]] = []
+    risen: list[tuple[object, ...]] = []
     for row, entry in matched:
         try:
             state = advance(row.state, entry.status)
@@ -381,16 +368,19 @@ def _move(
         if state is not row.state:
             moved.append((row, state))
             reason = entry.reason.value if entry.reason else ""
-            changes.setdefault((state, reason, first), []).append(row.position)
+            if first:
+                decided.append((state.value, reason, number, now_ms, row.position))
+            else:
+                risen.append((state.value, row.position))
         if not first and number != row.receipt:
             kept.append(row.position)
-    for (state, reason, first), positions in changes.items():
-        values: dict[str, object] = {"state": state.value}
-        if first:
-            values.update(reason=reason, receipt=number, decided_ms=now_ms)
-        for some in records.chunks(positions):
-            tx.execute(update(OUTBOX).where(OUTBOX.c.position.in_(some)).values(**values))
-    if kept:
-        rows = [{"position": position, "receipt": number, "stored_ms": now_ms} for position in kept]
-        tx.execute(insert(OUTBOX_EVIDENCE).prefix_with("OR IGNORE"), rows)
+    driver = driver_of(tx)
+    driver.executemany(
+        "UPDATE outbox SET state = ?, reason = ?, receipt = ?, decided_ms = ? WHERE position = ?", decided
+    )
+    driver.executemany("UPDATE outbox SET state = ? WHERE position = ?", risen)
+    driver.executemany(
+        "INSERT OR IGNORE INTO outbox_evidence (position, receipt, stored_ms) VALUES (?, ?, ?)",
+        [(position, number, now_ms) for position in kept],
+    )
     return moved, beside
