@@ -40,6 +40,7 @@ class LazyCommand(NamedTuple):
 
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "init": LazyCommand("init", "Make the home folder of a new node."),
+    "network": LazyCommand("network", "Found and administer a network, as its officers do."),
     "keys": LazyCommand("keys", "Show, compare and rotate the keys of this node."),
 }
 

@@ -10,15 +10,17 @@ It signs nothing and reads no file: `publish` signs, the command line reads.
 """
 
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from globe_node.directory.publish import key_addition
 from globe_node.errors import UsageError
 from keys.node_keys import NodeKeys
-from protocol import canonical, limits
-from protocol.canonical import JSONValue
+from protocol import limits
+from protocol.canonical import JSONObject, JSONValue
 from protocol.directory.contacts import ContactPoint
 from protocol.directory.entries import AuthorityEntry, NodeState
 from protocol.directory.fields import read_fields
@@ -115,7 +117,7 @@ def _key_operations(
     if entry.node_with_key(node.signing.key_id) is None:
         operations.append(key_addition(network, node))
     older = [known for known in entry.nodes if known.node == node.node and known.state is NodeState.ACTIVE]
-    for known, successor in zip(older, older[1:], strict=False):
+    for known, successor in pairwise(older):
         if now >= successor.not_before + IN_FLIGHT:
             operations.append(RetireKey(key=known.signing.key_id))
     return operations
@@ -136,32 +138,40 @@ def _parse_contact(table: object, number: int) -> ContactPoint:
         raise UsageError("a contact point is a table [[contact]]", hint="See docs/OPERATIONS.md.")
     name = table.get("id")
     place = f"contact {name}" if isinstance(name, str) and name.isprintable() else f"contact {number}"
+    try:
+        return read_fields(ContactPoint, _members(table))
+    except ProtocolError as error:
+        unknown = isinstance(error, MalformedError) and error.code is ReasonCode.UNKNOWN_FIELD
+        raise UsageError(
+            f"{place}: {error}",
+            hint="A name is misspelt."
+            if unknown
+            else "See docs/OPERATIONS.md for what each member may hold.",
+            code=error.code,
+        ) from None
+
+
+def _members(table: Mapping[str, object]) -> JSONObject:
+    """Return the members of a contact point, those that a person may leave out filled in."""
     plain = {member: _plain(value) for member, value in {**_DEFAULTS, **table}.items()}
     channels = plain.get("channels")
     if isinstance(channels, list):
         plain["channels"] = [
             {"address": "", **channel} if isinstance(channel, dict) else channel for channel in channels
         ]
-    try:
-        canonical.to_bytes(plain)
-        return read_fields(ContactPoint, plain)
-    except ProtocolError as error:
-        unknown = isinstance(error, MalformedError) and error.code is ReasonCode.UNKNOWN_FIELD
-        raise UsageError(
-            f"{place}: {error}",
-            hint="A name is misspelt." if unknown else "See docs/OPERATIONS.md for what each member may hold.",
-            code=error.code,
-        ) from None
+    return plain
 
 
 def _plain(value: object) -> JSONValue:
-    """Return a TOML value as JSON has it: days as text, lists and tables as they are."""
+    """Return a TOML value as JSON has it: days as text, text in NFC, lists and tables as they are."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, str | int):
+    if isinstance(value, int):
         return value
     raise MalformedError("a kind of value that has no place here", code=ReasonCode.BAD_FIELD)

@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from globe_node.errors import ConfigError, ConflictError
+from globe_node.directory.publish import finished
+from globe_node.errors import ConfigError, ConflictError, SecondApproverError
 from globe_node.home import replace_private, write_private
 from protocol.directory.bundle import MAX_BUNDLE_BYTES, bundle_to_bytes, parse_bundle
+from protocol.directory.dsse import SignedStatement
 from protocol.directory.judgement import Outcome
 from protocol.directory.replay import DirectoryState, replay
+from protocol.directory.statements import Suspension, parse_statement
 from protocol.errors import RemoteProtocolError
 from protocol.identifiers import Digest
 
@@ -40,6 +43,18 @@ class NetworkFolder:
     def draft(self, statement_id: Digest) -> Path:
         """A statement that waits for more signatures."""
         return self.folder / f"draft-{statement_id[:12]}.json"
+
+    def require_none(self) -> None:
+        """Refuse a folder in which a network was founded.
+
+        Raises:
+            ConflictError: there is one.
+        """
+        if self.bundle.exists():
+            raise ConflictError(
+                f"there is a network in {self.folder} already",
+                hint="Name another folder with --dir; a network is founded once.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,25 @@ class KeptNetwork:
             state = after
         return KeptNetwork(self.folder, tuple(statements), state)
 
+    def settled(self, signed: SignedStatement) -> "KeptNetwork":
+        """Take a statement of officers in, or keep it as a draft while signatures are missing.
+
+        Raises:
+            SecondApproverError: a draft was written.
+            LocalProtocolError: it would be refused.
+        """
+        thresholds = self.state.network.thresholds
+        suspends = isinstance(parse_statement(signed.payload).content, Suspension)
+        needed = thresholds.suspend if suspends else thresholds.admit
+        if len(signed.signatures) >= needed:
+            return self.with_statements([finished(self.state, signed)])
+        path = self.folder.draft(signed.statement_id)
+        replace_private(path, signed.to_bytes())
+        raise SecondApproverError(
+            f"signed by {len(signed.signatures)} of {needed} officers; the draft is {path}",
+            hint="The next officer runs: globe-node network countersign FILE --dir DIR --sign-with FILE",
+        )
+
     def to_bytes(self) -> bytes:
         """Write the bundle that nodes import."""
         return bundle_to_bytes(self.state.network.fingerprint, self.statements)
@@ -80,11 +114,7 @@ def make_network(folder: NetworkFolder, state: DirectoryState, root: bytes) -> K
         ConflictError: there is a network in the folder.
         ConfigError: the disk does not take it.
     """
-    if folder.bundle.exists():
-        raise ConflictError(
-            f"there is a network in {folder.folder} already",
-            hint="Name another folder with --dir; a network is founded once.",
-        )
+    folder.require_none()
     kept = KeptNetwork(folder, (root,), state)
     write_private(folder.bundle, kept.to_bytes())
     return kept
