@@ -31,7 +31,7 @@ async def test_two_nodes_exchange_a_message_over_tls(tmp_path: Path) -> None:
     async with house(tmp_path / "a", A, ports[0]) as a, house(tmp_path / "b", B, ports[1]) as b:
         for node in (a, b):
             assert (await node.import_network(network))["refused"] == []
-        draft = {"type": "CONSULT_REQUEST", "to": [B], "body": lean_request()}
+        draft: JSONObject = {"type": "CONSULT_REQUEST", "to": [B], "body": lean_request()}
         answer = await a.call("consult.submit", {"drafts": [draft]})
         (outcome,) = objects(answer["outcomes"])
         line = await evidence_of(a, outcome, "received")

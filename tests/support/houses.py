@@ -79,17 +79,24 @@ async def house(folder: Path, authority: str, port: int) -> AsyncIterator[House]
             endpoint=f"https://127.0.0.1:{port}", listen_host="127.0.0.1", listen_port=port
         ),
     )
-    ready: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+    ready = asyncio.Event()
+    places: list[Place] = []
+
+    def note(place: Place) -> None:
+        places.append(place)
+        ready.set()
+
     stop = asyncio.Event()
     world = World(clock=CLOCK, entropy=SystemEntropy(), faults=NoFaults(), log=SilentLog())
     task = asyncio.get_running_loop().create_task(
-        serve(home, settings, certified_node_keys(authority), world=world, ready=ready.set_result, stop=stop)
+        serve(home, settings, certified_node_keys(authority), world=world, ready=note, stop=stop)
     )
-    await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
-    if not ready.done():
+    task.add_done_callback(lambda _task: ready.set())
+    await ready.wait()
+    if not places:
         await task
     try:
-        yield House(home, await ready, stop, task)
+        yield House(home, places[0], stop, task)
     finally:
         stop.set()
         await task
