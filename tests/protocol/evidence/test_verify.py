@@ -277,6 +277,25 @@ def test_a_receipt_that_does_not_hold_is_named(changes: dict[str, Any], expected
     assert report.records[0].deliveries[0].state is DeliveryState.QUEUED
 
 
+def test_a_receipt_for_nothing_in_the_bundle_is_named() -> None:
+    head, *lines = sample_bundle()[:-1].split(b"\n")
+    count = len(network().statements)
+    head = head.replace(b'"records":6', b'"records":1')
+    data = b"\n".join((head, *lines[: count + 1], *lines[count + 6 :])) + b"\n"
+    report = verify_evidence(data, network().fingerprint)
+    assert {(check.subject, check.finding) for check in report.failed} == {("scope", Finding.FAILS)}
+    assert len(report.failed) == 2
+
+
+def test_a_receipt_that_says_the_same_again_changes_nothing() -> None:
+    case = opened()
+    for minutes in (1, 2):
+        case.receipt(B, case.signed[0], at=START + minutes * MINUTE)
+    report = report_of(case.bundle())
+    assert report.ok
+    assert report.records[0].deliveries[0].at == START + MINUTE
+
+
 def test_an_author_does_not_receipt_itself() -> None:
     case = opened(recipients=(B, C))
     case.receipt(A, case.signed[0], at=START + MINUTE, to=B)
