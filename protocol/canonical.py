@@ -51,7 +51,11 @@ def parse(data: bytes, max_bytes: int) -> JSONValue:
     Spec: PROTOCOL.md section 2.
     """
     value = _load(data, max_bytes, _SIGNED)
-    if _encode(value) != data:
+    try:
+        same = _encode(value) == data
+    except UnicodeEncodeError:
+        same = False
+    if not same:
         raise MalformedError("not in canonical form")
     return value
 

@@ -11,18 +11,24 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
+from globe_node.audit.fsck import verify
+from globe_node.audit.log import AuditLog, LogName
+from globe_node.audit.vault import DerivedPeriodKeys, Vault
+from globe_node.consultations.casefile import in_order
+from globe_node.consultations.records import records_of
 from globe_node.delivery import inbox, outbox
 from globe_node.delivery.outbox import SentRow
 from globe_node.store.driver import driver_of
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.errors import RemoteProtocolError
-from protocol.identifiers import AuthorityId, EnvelopeId
+from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId
 from protocol.receipts import DeliveryState, ReceiptStatus, SignedReceipt, parse_signed_receipt
 from protocol.signing import labels
 from protocol.signing.batch import BatchVerifier
-from tests.simulation.world import BAD_SECONDS, CALM_SECONDS, Submission, World
-from tests.support.audit import audit_log, recorded
-from tests.support.signers import seeded_signer
+from tests.simulation.world import BAD_SECONDS, CALM_SECONDS, World
+from tests.support.audit import recorded
+from tests.support.directory import certified_node_keys
+from tests.support.entropy import SeededEntropy
 
 _TAKEN = (DeliveryState.RECEIVED, DeliveryState.READ)
 _ATTEMPTS_FOR_EACH = 6
@@ -31,22 +37,31 @@ _ATTEMPTS_ANYWAY = 60 + int((BAD_SECONDS + CALM_SECONDS) / 60)
 """Requests of one direction that are no sign of haste: one a minute."""
 
 
-class VisibleRow(NamedTuple):
-    """One message as its recipient sees it."""
+class Seen(NamedTuple):
+    """One record as a node holds it, in the order in which it was stored."""
 
-    sender: str
+    record_id: str
+    consultation: str
+    author: str
+    author_seq: int
+    record_hash: str
     envelope_id: EnvelopeId
-    route: str
-    number: int
+    inbound: int
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The stores of a world, read once."""
+    """The stores of a world, read once.
+
+    Attributes:
+        sent: what is known of each envelope at its sender, by sender and envelope id.
+        held: the records of each node.
+        events: the acts in each node's audit log.
+    """
 
     world: World
     sent: dict[tuple[str, EnvelopeId], SentRow]
-    visible: dict[str, list[VisibleRow]]
+    held: dict[str, list[Seen]]
     events: dict[str, list[AuditEvent]]
 
     def problems(self) -> list[str]:
@@ -60,39 +75,58 @@ class Findings:
             *self._moved_back(),
             *self._hasty(),
             *self._sums(),
+            *self._logs(),
         ]
 
-    def _row(self, item: Submission) -> SentRow | None:
-        return self.sent.get((item.source, item.envelope_id))
-
     def _lost(self) -> Iterator[str]:
-        seen = {(name, row.envelope_id) for name, rows in self.visible.items() for row in rows}
-        for item in self.world.history.submitted:
-            row = self._row(item)
-            if row is None:
-                yield f"lost: {item.text} was queued and is nowhere"
-            elif row.state in _TAKEN and (item.text.to, item.envelope_id) not in seen:
-                yield f"lost: {item.text} has a receipt and is not there"
-            elif row.state is DeliveryState.REJECTED and (item.text.to, item.envelope_id) in seen:
-                yield f"contradiction: {item.text} was rejected and is there"
+        own = {
+            (name, row.record_id): row for name, rows in self.held.items() for row in rows if not row.inbound
+        }
+        there = {(name, row.record_hash) for name, rows in self.held.items() for row in rows if row.inbound}
+        for said in self.world.history.said:
+            if (said.source, said.record_id) not in own:
+                yield f"lost: {said} was stored and is nowhere"
+        for (source, _), row in own.items():
+            sent = self.sent.get((source, row.envelope_id))
+            if sent is None:
+                yield f"lost: {row} was never queued"
+            elif sent.state in _TAKEN and (sent.peer, row.record_hash) not in there:
+                yield f"lost: {row} has a receipt and is not there"
+            elif sent.state is DeliveryState.REJECTED and (sent.peer, row.record_hash) in there:
+                yield f"contradiction: {row} was rejected and is there"
 
     def _doubled_or_invented(self) -> Iterator[str]:
-        begun = {(source, text.to, text.route, text.number) for source, text in self.world.history.begun}
-        for name, rows in self.visible.items():
-            count = Counter((row.sender, row.route, row.number) for row in rows)
+        own = {row.record_hash for rows in self.held.values() for row in rows if not row.inbound}
+        for name, rows in self.held.items():
+            inbound = [row for row in rows if row.inbound]
+            count = Counter((row.author, row.consultation, row.author_seq) for row in inbound)
             yield from (f"doubled: {what} at {name}" for what, times in count.items() if times > 1)
-            for row in rows:
-                known = (row.sender, row.envelope_id) in self.sent
-                if (row.sender, name, row.route, row.number) not in begun or not known:
-                    yield f"phantom: {row} at {name}"
+            yield from (f"phantom: {row} at {name}" for row in inbound if row.record_hash not in own)
+        for name, events in self.events.items():
+            for kind in EventKind.RECEIVED, EventKind.OPENED:
+                acts = Counter((event.peer, event.msg) for event in events if event.kind is kind)
+                twice = [what for what, times in acts.items() if times > 1]
+                yield from (f"doubled: {kind} of {what} at {name}" for what in twice)
 
     def _out_of_order(self) -> Iterator[str]:
-        for name, rows in self.visible.items():
+        """Records must be shown in their author's order, and must have come in it."""
+        for name, rows in self.held.items():
+            tx = self.world.disks[name].writer
+            for consultation in sorted({row.consultation for row in rows}):
+                shown = in_order(records_of(tx, ConsultationId(consultation)))
+                for author in sorted({row.author for row in shown}):
+                    numbers = [row.author_seq for row in shown if row.author == author]
+                    if numbers != sorted(set(numbers)):
+                        yield f"order: {numbers} of {author} in {consultation} at {name}"
+            came = driver_of(tx).execute(
+                "SELECT r.author, r.consultation, r.author_seq FROM inbox i JOIN record r"
+                " ON r.envelope_id = i.envelope_id AND r.author = i.sender ORDER BY i.position"
+            )
             last: dict[tuple[str, str], int] = {}
-            for row in rows:
-                if row.number < last.get((row.sender, row.route), 0):
-                    yield f"order: {row} at {name}"
-                last[row.sender, row.route] = row.number
+            for author, consultation, number in came:
+                if number < last.get((author, consultation), 0):
+                    yield f"order: {number} of {author} in {consultation} came late to {name}"
+                last[author, consultation] = number
 
     def _without_end(self) -> Iterator[str]:
         verifier = BatchVerifier(10_000)
@@ -128,7 +162,7 @@ class Findings:
                 states[event.peer, event.msg] = state
 
     def _hasty(self) -> Iterator[str]:
-        begun = Counter((source, text.to) for source, text in self.world.history.begun)
+        begun = Counter((source, str(row.peer)) for (source, _), row in self.sent.items())
         for (source, to), attempts in self.world.network.attempts.items():
             messages = begun[source, to] + begun[to, source]
             if attempts > _ATTEMPTS_ANYWAY + _ATTEMPTS_FOR_EACH * messages:
@@ -159,21 +193,42 @@ class Findings:
                 ):
                     yield f"sum: {row.envelope_id.hex()} is {row.state} at {source}, not at {to}"
 
+    def _logs(self) -> Iterator[str]:
+        for name in self.world.names:
+            log, keys_of_node = _log_of(self.world, name), certified_node_keys(name)
+            report = verify(
+                self.world.disks[name].writer,
+                vault=log.vault,
+                name=log.name,
+                signer=keys_of_node.log,
+                marks=None,
+            )
+            yield from (f"audit log: {problem} at {name}" for problem in report.problems)
+
 
 def findings(world: World) -> Findings:
     """Read everything that the checkers need."""
     sent: dict[tuple[str, EnvelopeId], SentRow] = {}
-    visible: dict[str, list[VisibleRow]] = {}
+    held: dict[str, list[Seen]] = {}
     events: dict[str, list[AuditEvent]] = {}
     for name in world.names:
         tx = world.disks[name].writer
         driver = driver_of(tx)
         ids = [row[0] for row in driver.execute("SELECT envelope_id FROM outbox WHERE operation = 0")]
         sent.update(((name, row.envelope_id), row) for row in outbox.sent(tx, ids))
-        sql = "SELECT sender, envelope_id, route, number FROM visible ORDER BY position"
-        visible[name] = [VisibleRow(*row) for row in driver.execute(sql)]
-        events[name] = recorded(tx, audit_log(name))
-    return Findings(world, sent, visible, events)
+        sql = (
+            "SELECT record_id, consultation, author, author_seq, record_hash, envelope_id, direction"
+            " FROM record ORDER BY position"
+        )
+        held[name] = [Seen(*row) for row in driver.execute(sql)]
+        events[name] = recorded(tx, _log_of(world, name))
+    return Findings(world, sent, held, events)
+
+
+def _log_of(world: World, name: str) -> AuditLog:
+    keys_of_node = certified_node_keys(name)
+    whose = LogName(keys_of_node.authority, keys_of_node.node, world.disks[name].incarnation)
+    return AuditLog(whose, Vault(DerivedPeriodKeys(keys_of_node.storage)), SeededEntropy(0))
 
 
 def _proves(row: SentRow, signed: SignedReceipt) -> bool:
@@ -194,7 +249,7 @@ def _proves(row: SentRow, signed: SignedReceipt) -> bool:
 
 def _genuine(signed: SignedReceipt, verifier: BatchVerifier, issuers: tuple[str, str]) -> bool:
     issuer = signed.content.issuer
-    key = seeded_signer(issuer.authority).admitted
+    key = certified_node_keys(issuer.authority).signing.admitted
     if issuer.authority not in issuers or issuer.key != key.key_id:
         return False
     try:

@@ -60,7 +60,7 @@ class Network:
         weather: faults of single requests.
         cuts: directions in which nothing arrives, as (from, to).
         faults: how often each fault was injected.
-        attempts: requests made, by (from, to).
+        attempts: requests with envelopes or receipts, by (from, to).
     """
 
     def __init__(self, dice: random.Random, note: Note, spawn: Spawn) -> None:
@@ -74,15 +74,16 @@ class Network:
         self._spawn = spawn
         self._old: dict[tuple[str, str, Operation], list[bytes]] = {}
 
-    def line_of(self, name: str, host: Host) -> "Line":
+    def line_of(self, name: str) -> "Line":
         """The transport of one process."""
-        return Line(self, name, host)
+        return Line(self, name)
 
     async def carry(
         self, source: str, to: str, operation: Operation, *, body: bytes, seconds: float
     ) -> Answer:
         """Bring one request and its answer, or lose either."""
-        self.attempts[source, to] += 1
+        if operation in (Operation.ENVELOPES, Operation.RECEIPTS):
+            self.attempts[source, to] += 1
         self._note("request", source, to, operation.value, len(body))
         try:
             async with asyncio.timeout(seconds):
@@ -169,10 +170,9 @@ async def _handle(
 class Line:
     """Implements `Transport` for one process."""
 
-    def __init__(self, network: Network, source: str, host: Host) -> None:
+    def __init__(self, network: Network, source: str) -> None:
         self._network = network
         self._source = source
-        self._host = host
 
     async def request(
         self, peer: PeerAddress, operation: Operation, *, body: bytes, deadline_seconds: float

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation.checkers import findings
 from tests.simulation.loop import run_virtual
+from tests.simulation.planted import Plant
 from tests.simulation.world import FAULT_POINTS, World
 
 
@@ -60,9 +61,7 @@ def run_seed(seed: int) -> Outcome:
     finally:
         world.close()
     history = world.history
-    return Outcome(
-        seed, history.trace(), len(history.submitted), problems, world.network.faults, history.crashes
-    )
+    return Outcome(seed, history.trace(), len(history.said), problems, world.network.faults, history.crashes)
 
 
 def run_seeds(seeds: Iterable[int]) -> Summary:
@@ -71,3 +70,9 @@ def run_seeds(seeds: Iterable[int]) -> Summary:
     for seed in seeds:
         summary.add(run_seed(seed))
     return summary
+
+
+def seed_that_finds(plant: Plant, seeds: Iterable[int]) -> int | None:
+    """Return the first seed whose world shows a planted defect."""
+    with plant():
+        return next((seed for seed in seeds if run_seed(seed).problems), None)

@@ -13,32 +13,33 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from globe_node.logs import SilentLog
+from globe_node.node import Node, NodeParts, build_node
 from globe_node.store.database import Database
 from globe_node.store.door import InlineDoor, Transaction
-from globe_node.store.driver import driver_of
-from protocol.envelope import parse_envelope
-from protocol.identifiers import EnvelopeId
 from tests.simulation.loop import VirtualClock
 from tests.simulation.network import Host, Network, Weather
-from tests.support.audit import audit_log
-from tests.support.delivery import VISIBLE, Machine, Station, Text, build_station
+from tests.simulation.residents import Residents, Said
+from tests.support.directory import certified_node_keys, sample_network
 from tests.support.entropy import SeededEntropy
 from tests.support.store import memory_database
 
-NAMES = ("xa-acc", "xb-acc", "xc-acc", "xd-acc")
-ROUTES = ("r1", "r2", "r3")
+NAMES = ("xa-acc", "xb-ibu", "xc-aco")
 BAD_SECONDS = 3_600.0
+CALM_SECONDS = 2 * 900.0 + 600.0
+"""Twice the longest pause between attempts, and how long intake waits for what a record builds on."""
 WORST_SKEW_SECONDS = 140.0
 """Two such clocks still differ by less than the protocol tolerates."""
-CALM_SECONDS = 2 * 900.0 + 600.0
-"""Twice the longest pause between attempts, and the time the stand-in waits for a missing message."""
+LIFETIMES = ((86_400, 85), (1_200, 10), (120, 5))
+"""Deadlines in seconds, and how likely each is."""
 FAULT_POINTS = (
+    "consultations.submit.stored",
     "outbox.before_send",
     "outbox.after_answer",
     "inbox.before_commit",
     "inbox.after_commit",
-    "intake.before_commit",
-    "intake.after_commit",
+    "consultations.intake.examined",
+    "consultations.intake.stored",
     "settle.before_commit",
     "settle.after_commit",
     "receipt.before_commit",
@@ -47,21 +48,17 @@ FAULT_POINTS = (
     "store.commit.before",
     "store.commit.after",
 )
+FAILING_POINT = "consultations.intake.stored"
+"""Where our own code may also fail without dying: an envelope that is poison for us."""
 T = TypeVar("T")
+
+
+class OwnFaultError(Exception):
+    """A defect of ours, as the nemesis has it; a node may survive it, or end and be started again."""
 
 
 class SimulatedCrashError(BaseException):
     """The process is dead. No code of the product may catch it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """One message that a node said it had queued."""
-
-    envelope_id: EnvelopeId
-    source: str
-    text: Text
-    at: float
 
 
 @dataclass(slots=True)
@@ -69,15 +66,13 @@ class History:
     """What happened, for the checkers and for comparing two runs.
 
     Attributes:
-        submitted: messages whose id was returned.
-        begun: messages that were given to a node; it may have died before it said so.
+        said: messages whose id was returned.
         crashes: how often a process died at each fault point, or at a moment.
         errors: exceptions that are nobody's plan.
         events: how many events went into the hash.
     """
 
-    submitted: list[Submission] = field(default_factory=list)
-    begun: list[tuple[str, Text]] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
     crashes: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
     events: int = 0
@@ -99,28 +94,39 @@ class Process(Host):
     def __init__(self, world: "World", name: str, life: int) -> None:
         self.alive = True
         self.name = name
+        self.residents: Residents | None = None
         self._world = world
-        self._entropy = SeededEntropy(f"{world.seed} {name} {life}")
+        self._life = life
         self._group: asyncio.TaskGroup | None = None
         self._stop = asyncio.Event()
-        self.station: Station | None = None
 
     async def live(self) -> None:
         """Run until killed or crashed."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                self.station = self._world.compose(self._machine())
-                self.handler = self.station.reception
-                self.station.run()
-                await self._stop.wait()
-                raise SimulatedCrashError
+                await self._run(build_node(self._parts()))
         except BaseExceptionGroup as errors:
             for error in _leaves(errors):
-                if not isinstance(error, SimulatedCrashError):
+                if isinstance(error, OwnFaultError):
+                    self._world.history.crashes["own fault"] += 1
+                elif not isinstance(error, SimulatedCrashError):
                     self._world.history.errors.append(f"{self.name}: {type(error).__name__}: {error}")
         finally:
             self.alive = False
+
+    async def _run(self, node: Node) -> None:
+        world = self._world
+        async with node.running():
+            if node.register.is_empty:
+                network = sample_network(world.names)
+                await node.register.pin(network.fingerprint)
+                await node.register.admit(network.statements, source="file")
+            self.handler = node.reception
+            self.residents = Residents(node, world.disks[self.name].writer, world.dice)
+            world.network.hosts[self.name] = self
+            await self._stop.wait()
+            raise SimulatedCrashError
 
     def kill(self) -> None:
         """Die now, in the middle of whatever is going on."""
@@ -135,7 +141,7 @@ class Process(Host):
         return self._group.create_task(work)
 
     def point(self, name: str) -> None:
-        """Die here if the schedule says so."""
+        """Die or fail here if the schedule says so."""
         if not self.alive:
             raise SimulatedCrashError
         if self._world.strikes(self.name, name):
@@ -143,19 +149,21 @@ class Process(Host):
             self._world.history.note("crash", self.name, name)
             self.kill()
             raise SimulatedCrashError
+        if name == FAILING_POINT and self._world.fails():
+            raise OwnFaultError
 
-    def _machine(self) -> Machine:
+    def _parts(self) -> NodeParts:
         world = self._world
-        return Machine(
-            authority=self.name,
-            authorities=world.names,
-            store=MortalStore(InlineDoor(world.disks[self.name], self), self),
+        database = world.disks[self.name]
+        return NodeParts(
+            node_keys=certified_node_keys(self.name),
+            incarnation=database.incarnation,
+            store=MortalStore(InlineDoor(database, self), self),
+            transport=world.network.line_of(self.name),
             clock=world.clocks[self.name],
-            entropy=self._entropy,
-            transport=world.network.line_of(self.name, self),
+            entropy=SeededEntropy(f"{world.seed} {self.name} {self._life}"),
             faults=self,
-            spawn=self.spawn,
-            log=audit_log(self.name),
+            log=SilentLog(),
         )
 
 
@@ -185,29 +193,27 @@ class MortalStore:
 class World:
     """All of one seed."""
 
-    def __init__(self, seed: int, compose: Callable[[Machine], Station] = build_station) -> None:
+    def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.compose = compose
         self.dice = random.Random(f"world {seed}")  # noqa: S311 -- a schedule, not a secret
-        self.names = NAMES[: self.dice.choice((2, 2, 3, 4))]
+        self.names = NAMES[: self.dice.choice((2, 3))]
         self.history = History()
         self.disks: dict[str, Database] = {}
         self.clocks: dict[str, VirtualClock] = {}
         self.processes: dict[str, Process] = {}
         self.armed: dict[tuple[str, str], int] = {}
+        self.network = Network(self.dice, self._note, self._spawn)
         self._lives: Counter[str] = Counter()
         self._group: asyncio.TaskGroup | None = None
-        self._numbers: Counter[tuple[str, str, str]] = Counter()
+        self._own_faults = 0
         self._calm = False
         self._over = False
-        self.network = Network(self.dice, self._note, self._spawn)
 
     async def run(self) -> None:
         """Live through the bad day and the calm; databases stay open for the checkers."""
         loop = asyncio.get_running_loop()
         for name in self.names:
             self.disks[name] = memory_database()
-            driver_of(self.disks[name].writer).execute(VISIBLE)
             self.clocks[name] = VirtualClock(loop, self.dice.uniform(-100, 100))
         async with asyncio.TaskGroup() as group:
             self._group = group
@@ -241,46 +247,46 @@ class World:
         del self.armed[name, point]
         return not self._calm
 
+    def fails(self) -> bool:
+        """Say whether our own code fails here, without dying."""
+        if self._calm or not self._own_faults:
+            return False
+        self._own_faults -= 1
+        return True
+
     # --- users ------------------------------------------------------------------------------------------
 
     async def _users(self) -> None:
-        for _ in range(self.dice.randint(10, 50)):
-            await asyncio.sleep(self.dice.expovariate(1 / 60.0))
-            source = self.dice.choice(self.names)
-            for _ in range(self.dice.choice((1, 1, 1, 4, 12))):
-                self._submit(source)
+        for _ in range(self.dice.randint(10, 40)):
+            await asyncio.sleep(self.dice.expovariate(1 / 75.0))
+            name = self.dice.choice(self.names)
+            for _ in range(self.dice.choice((1, 1, 1, 3, 8))):
+                self._act(name)
 
-    def _submit(self, source: str) -> None:
-        to = self.dice.choice([name for name in self.names if name != source])
-        process = self.processes[source]
-        if process.station is None or not process.alive:
-            return
-        route = self.dice.choice(ROUTES)
-        self._numbers[source, to, route] += 1
-        text = Text(
-            to=to,
-            route=route,
-            number=self._numbers[source, to, route],
-            word=self.dice.choices(("take", "reject", "poison"), (90, 6, 4))[0],
-            lifetime_seconds=self.dice.choices((86_400.0, 1_200.0, 120.0), (85, 10, 5))[0],
-        )
-        process.spawn(self._say(process.station, source, text))
-
-    async def _say(self, station: Station, source: str, text: Text) -> None:
-        self.history.begun.append((source, text))
-        envelope_id = await station.submit(text)
-        now = asyncio.get_running_loop().time()
-        self._note("submitted", source, envelope_id, text)
-        self.history.submitted.append(Submission(envelope_id, source, text, now))
-
-    async def read_something(self, name: str) -> None:
-        """Let somebody at a node read a message, so that a receipt for reading goes out."""
+    def _act(self, name: str) -> None:
         process = self.processes[name]
-        rows = driver_of(self.disks[name].writer).execute("SELECT sender, octets FROM visible").fetchall()
-        if rows and process.station is not None and process.alive:
-            sender, octets = self.dice.choice(rows)
-            envelope = parse_envelope(octets)
-            process.spawn(process.station.read(sender, envelope))
+        if process.residents is not None and process.alive:
+            act = self.dice.choices((self._ask, self._go_on, self._read), (3, 5, 2))[0]
+            process.spawn(act(process.residents, name))
+
+    async def _ask(self, residents: Residents, name: str) -> None:
+        to = self.dice.choice([other for other in self.names if other != name])
+        self._said(await residents.open_consultation(to, self._lifetime()))
+
+    async def _go_on(self, residents: Residents, _name: str) -> None:
+        self._said(await residents.go_on(self._lifetime()))
+
+    async def _read(self, residents: Residents, _name: str) -> None:
+        await residents.read()
+
+    def _said(self, said: Said | None) -> None:
+        if said is not None:
+            self._note("said", said.source, said.to, said.record_id)
+            self.history.said.append(said)
+
+    def _lifetime(self) -> int:
+        values, weights = zip(*LIFETIMES, strict=True)
+        return int(self.dice.choices(values, weights)[0])
 
     # --- faults -----------------------------------------------------------------------------------------
 
@@ -289,7 +295,7 @@ class World:
         loop = asyncio.get_running_loop()
         while loop.time() < BAD_SECONDS:
             await asyncio.sleep(self.dice.expovariate(1 / 120.0))
-            act = self.dice.choice(("kill", "strike", "strike", "cut", "cut", "part", "step", "read", "read"))
+            act = self.dice.choice(("kill", "strike", "strike", "cut", "cut", "part", "step", "fail"))
             name = self.dice.choice(self.names)
             if act == "kill":
                 self.history.crashes["moment"] += 1
@@ -299,8 +305,8 @@ class World:
             elif act == "step":
                 skew = self.clocks[name].skew + self.dice.uniform(-60, 60)
                 self.clocks[name].skew = min(max(skew, -WORST_SKEW_SECONDS), WORST_SKEW_SECONDS)
-            elif act == "read":
-                await self.read_something(name)
+            elif act == "fail":
+                self._own_faults += self.dice.choice((1, 4))
             else:
                 self._spawn(self._cut(act, name))
             self._note(act, name)
@@ -324,7 +330,6 @@ class World:
     def _boot(self, name: str) -> None:
         self._lives[name] += 1
         process = self.processes[name] = Process(self, name, self._lives[name])
-        self.network.hosts[name] = process
         self._spawn(self._keep(process))
 
     async def _keep(self, process: Process) -> None:

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Six defects as they happen in real products, planted on request: the seeds must find each of them.
+
+Each replaces one part of the product while its block runs, and nothing else.
+"""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+from unittest.mock import patch
+
+from globe_node.delivery import inbox, outbox
+from globe_node.delivery.lanes import Lane
+from globe_node.delivery.link import Answer
+from globe_node.delivery.outbox import SentRow
+from globe_node.delivery.records import HeldState
+from globe_node.store.door import InlineDoor, Transaction
+from globe_node.store.driver import driver_of
+from protocol.e2ee import seal
+from protocol.envelope import envelope_hash, parse_envelope
+from protocol.errors import ReasonCode
+from protocol.identifiers import AuthorityId, Digest, EnvelopeId, uuid7
+from protocol.receipts import DeliveryState, ReceiptStatus
+from tests.support.directory import certified_node_keys
+
+T = TypeVar("T")
+Plant = Callable[[], contextlib.AbstractContextManager[object]]
+
+
+@contextlib.contextmanager
+def ack_before_commit() -> Iterator[None]:
+    """A write is called done before it is durable: the next one makes it so, and a crash loses it."""
+
+    async def write(door: InlineDoor, function: Callable[[Transaction], T]) -> T:
+        writer = door._database.writer
+        driver = driver_of(writer)
+        if driver.in_transaction:
+            driver.execute("COMMIT")
+        driver.execute("BEGIN")
+        driver.execute("SAVEPOINT door")
+        try:
+            return function(writer)
+        except BaseException:
+            driver.execute("ROLLBACK TO door")
+            raise
+
+    async def read(door: InlineDoor, function: Callable[[Transaction], T]) -> T:
+        return function(door._database.writer)
+
+    made = InlineDoor.__init__
+
+    def start(door: InlineDoor, database: object, faults: object) -> None:
+        made(door, database, faults)  # type: ignore[arg-type]  # handed on
+        driver_of(door._database.writer).rollback()  # what the last process had not made durable
+
+    with (
+        patch.object(InlineDoor, "write", write),
+        patch.object(InlineDoor, "read", read),
+        patch.object(InlineDoor, "__init__", start),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def dedup_forgotten() -> Iterator[None]:
+    """What was decided is forgotten: a late repeat is taken for something new."""
+    finish = inbox.finish
+
+    def forget(tx: Transaction, positions: Collection[int], *, state: HeldState, receipt: int) -> None:
+        finish(tx, positions, state=state, receipt=receipt)
+        driver_of(tx).executemany("DELETE FROM inbox WHERE position = ?", [(item,) for item in positions])
+
+    with patch.object(inbox, "finish", forget):
+        yield
+
+
+@contextlib.contextmanager
+def negative_turns_positive() -> Iterator[None]:
+    """The last receipt wins, whatever was known before."""
+
+    def advance(_current: DeliveryState, status: ReceiptStatus) -> DeliveryState:
+        return DeliveryState(status.value)
+
+    with patch.object(outbox, "advance", advance):
+        yield
+
+
+@contextlib.contextmanager
+def new_id_on_retry() -> Iterator[None]:
+    """What is sent again is sealed anew, under a new id that nobody can know as a repeat."""
+    ask = Lane._ask
+
+    async def ask_anew(lane: Lane, parcel: object) -> Answer:
+        if lane.status.failures and parcel.operation.value == "envelopes":  # type: ignore[attr-defined]
+            rows = [_sealed_anew(lane, octets) for octets in parcel.octets]  # type: ignore[attr-defined]
+            await lane._tools.store.write(lambda tx: _replace_rows(tx, rows))
+            parcel = replace(parcel, octets=[octets for _, _, octets in rows])  # type: ignore[type-var]
+        return await ask(lane, parcel)  # type: ignore[arg-type]
+
+    with patch.object(Lane, "_ask", ask_anew):
+        yield
+
+
+@contextlib.contextmanager
+def receipt_not_bound() -> Iterator[None]:
+    """A receipt counts for whatever waits for that peer, not for the envelopes it names."""
+
+    def any_row(tx: Transaction, peer: AuthorityId, digests: Iterable[Digest]) -> dict[Digest, SentRow]:
+        sql = "SELECT envelope_id FROM outbox WHERE peer = ? AND operation = 0 AND state = 'queued'"
+        ids = [row[0] for row in driver_of(tx).execute(sql, (peer,))]
+        rows = [row for row in outbox.sent(tx, ids) if row.peer == peer]
+        return dict(zip(digests, rows, strict=False))
+
+    with (
+        patch.object(outbox, "_by_hash", any_row),
+        patch.object(outbox, "_mismatch", lambda row, _entry: None if row else ReasonCode.ACK_UNKNOWN),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def wakes_for_new_traffic_only() -> Iterator[None]:
+    """A peer that failed is tried again when there is something new for it, and at no other time."""
+    fail, wake = Lane._set_failure, Lane.wake
+
+    def fail_for_ever(lane: Lane, code: ReasonCode, retry_after: float | None) -> None:
+        fail(lane, code, retry_after)
+        lane._not_before = float("inf")
+
+    def wake_up(lane: Lane) -> None:
+        lane._not_before = 0.0
+        wake(lane)
+
+    with (
+        patch.object(Lane, "_set_failure", fail_for_ever),
+        patch.object(Lane, "wake", wake_up),
+        patch.object(Lane, "heard", lambda _lane: None),
+        patch.object(Lane, "_next_attempt_ms", lambda _lane: 0),
+    ):
+        yield
+
+
+PLANTS: tuple[Plant, ...] = (
+    ack_before_commit,
+    dedup_forgotten,
+    negative_turns_positive,
+    new_id_on_retry,
+    receipt_not_bound,
+    wakes_for_new_traffic_only,
+)
+
+
+def _sealed_anew(lane: Lane, octets: bytes) -> tuple[EnvelopeId, EnvelopeId, bytes]:
+    """Return old id, new id and the same record in a new envelope."""
+    tools = lane._tools
+    node_keys = certified_node_keys(tools.clerk.authority)
+    frame = parse_envelope(octets).frame
+    database = tools.store._door._database  # type: ignore[attr-defined]  # the store of the simulation
+    sql = "SELECT record_id, application_data FROM record WHERE envelope_id = ?"
+    record_id, sealed = driver_of(database.writer).execute(sql, (frame.envelope_id,)).fetchone()
+    signed = node_keys.storage.open_sealed("record", record_id.encode("ascii"), sealed)
+    new_id = EnvelopeId(uuid7(tools.clerk.now_ms(), tools.entropy.random_bytes(10)).bytes)
+    recipient = certified_node_keys(lane.peer).decryption[0].public_key
+    anew = seal(signed, replace(frame, envelope_id=new_id), [recipient], tools.entropy)
+    return frame.envelope_id, new_id, anew
+
+
+def _replace_rows(tx: Transaction, rows: Iterable[tuple[EnvelopeId, EnvelopeId, bytes]]) -> None:
+    driver = driver_of(tx)
+    for old_id, new_id, octets in rows:
+        digest = envelope_hash(octets)
+        driver.execute("UPDATE record SET envelope_id = ? WHERE envelope_id = ?", (new_id, old_id))
+        driver.execute(
+            "UPDATE outbox_body SET octets = ?"
+            " WHERE position = (SELECT body FROM outbox WHERE envelope_id = ?)",
+            (octets, old_id),
+        )
+        driver.execute(
+            "UPDATE outbox SET envelope_id = ?, envelope_hash = ?, hash_prefix = ? WHERE envelope_id = ?",
+            (new_id, digest, outbox.hash_prefix(digest), old_id),
+        )
