@@ -87,14 +87,15 @@ class TaskBook:
         """Start tasks in this group from now on."""
         self._group = group
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
         """Start a task; one that comes while the node stops is never begun."""
         if self._group is None:
             work.close()
-            return
+            return None
         task = self._group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def end(self) -> None:
         """Cancel every task, and start no other."""
@@ -160,6 +161,17 @@ class Node:
         finally:
             self.parts.log.info("the node has stopped its tasks")
         await self._note(EventKind.NODE_STOPPED)
+
+    @asynccontextmanager
+    async def helped_by(self, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        """Run one more task of the node while the block runs; its failure stops the node too."""
+        task = self._tasks.spawn(work)
+        try:
+            yield
+        finally:
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
 
     async def _note(self, kind: EventKind) -> None:
         event = AuditEvent(kind=kind, at=self.parts.clock.now(), key=self.parts.node_keys.signing.key_id)

@@ -51,11 +51,7 @@ def parse(data: bytes, max_bytes: int) -> JSONValue:
     Spec: PROTOCOL.md section 2.
     """
     value = _load(data, max_bytes, _SIGNED)
-    try:
-        same = _encode(value) == data
-    except UnicodeEncodeError:
-        same = False
-    if not same:
+    if _encode(value) != data:
         raise MalformedError("not in canonical form")
     return value
 

@@ -76,6 +76,14 @@ class Invocation:
         """
         return self._read(file, None, of=of, new=True)
 
+    def other_passphrase(self, file: Path | None, *, of: str) -> "SecretBytes":
+        """Get the passphrase of a key file that is not this node's: from a file, or asked at the terminal.
+
+        Raises:
+            KeystoreError: nobody gave one.
+        """
+        return self._read(file, None, of=of, new=False)
+
     def _read(self, file: Path | None, credentials: Path | None, *, of: str, new: bool) -> "SecretBytes":
         from keys.keystore import PassphraseSources, read_passphrase  # noqa: PLC0415 -- slow to load
 

@@ -40,7 +40,13 @@ class LazyCommand(NamedTuple):
 
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "init": LazyCommand("init", "Make the home folder of a new node."),
+    "network": LazyCommand("network", "Found and administer a network, as its officers do."),
     "keys": LazyCommand("keys", "Show, compare and rotate the keys of this node."),
+    "run": LazyCommand("run", "Run the node until it is told to stop."),
+    "health": LazyCommand("health", "Tell how the node is: running, queues, directory, clock, peers."),
+    "consult": LazyCommand("consult", "Ask another authority, answer, and see what is known."),
+    "evidence": LazyCommand("evidence", "Hand over the evidence of a consultation, or verify it."),
+    "audit": LazyCommand("audit", "Read the audit log, and verify it."),
 }
 
 

@@ -8,12 +8,12 @@ It stores and sends nothing. What it returns was checked as a peer will check it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
 from keys.node_keys import AuthorityRoot, NodeKeys
-from protocol.directory.dsse import sign_statement
+from protocol.directory.dsse import SignedStatement, sign_statement
 from protocol.directory.judgement import Outcome, network_fingerprint
 from protocol.directory.replay import DirectoryState, replay
 from protocol.directory.statements import (
@@ -99,7 +99,7 @@ def admit_authority(
     Raises:
         LocalProtocolError: it would be refused.
     """
-    return _author(state, authority, admission, signers=officers, issued=issued)
+    return finished(state, draft_statement(state, authority, admission, signers=officers, issued=issued))
 
 
 def suspend_authority(
@@ -115,7 +115,7 @@ def suspend_authority(
     Raises:
         LocalProtocolError: it would be refused.
     """
-    return _author(state, authority, suspension, signers=signers, issued=issued)
+    return finished(state, draft_statement(state, authority, suspension, signers=signers, issued=issued))
 
 
 def update_authority(
@@ -127,17 +127,23 @@ def update_authority(
         LocalProtocolError: it would be refused, or it names something that is not there.
     """
     update = Update(ops=tuple(operations))
-    return _author(state, root.authority, update, signers=(root.signing,), issued=issued)
+    signed = draft_statement(state, root.authority, update, signers=(root.signing,), issued=issued)
+    return finished(state, signed)
 
 
-def _author(
+def draft_statement(
     state: DirectoryState,
     authority: AuthorityId,
     content: Content,
     *,
     signers: Sequence[Signer],
     issued: datetime,
-) -> bytes:
+) -> SignedStatement:
+    """Write a statement for its next place and sign it; whether it holds is asked by `finished`.
+
+    Raises:
+        LocalProtocolError: nobody signs, a key signs twice (`dir_threshold`), or it is too large.
+    """
     draft = Statement(
         network=state.network.fingerprint,
         subject=authority,
@@ -147,10 +153,16 @@ def _author(
         content=content,
     )
     seq, prev = state.next_place(draft.chain)
-    statement = Statement(
-        network=draft.network, subject=authority, seq=seq, prev=prev, issued=issued, content=content
-    )
-    raw = sign_statement(statement.to_payload(), signers).to_bytes()
+    return sign_statement(replace(draft, seq=seq, prev=prev).to_payload(), signers)
+
+
+def finished(state: DirectoryState, signed: SignedStatement) -> bytes:
+    """Return a statement as it is sent, after judging it as a peer will.
+
+    Raises:
+        LocalProtocolError: it would be refused, with the peers' code; or it would change nothing.
+    """
+    raw = signed.to_bytes()
     try:
         outcome = state.advance(raw)[1].outcome
     except RemoteProtocolError as error:

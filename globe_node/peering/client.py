@@ -16,6 +16,7 @@ from http import HTTPStatus
 
 import aiohttp
 from aiohttp import hdrs
+from aiohttp.http_exceptions import HttpProcessingError
 
 from globe_node.delivery.link import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Answer, Operation, PeerAddress
 from globe_node.peering.answers import CONTENT_TYPE, ERROR_CONTENT_TYPE
@@ -98,7 +99,7 @@ class HTTPTransport:
                     if not is_stale_connection(error) or session.opened[0] != before:
                         raise
                 return await self._exchange(session, operation, body)
-        except (aiohttp.ClientError, OSError, MalformedError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError, MalformedError) as error:
             raise LineError(fault_of(error)) from None
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ class LineFault(StrEnum):
     CONNECT = "no_connection"
     TLS = "no_tls"
     CERTIFICATE = "wrong_certificate"
+    VALIDITY = "certificate_out_of_time"
     CLOSED = "closed_by_peer"
     SLOW = "too_slow"
     REDIRECT = "redirect"
@@ -51,6 +52,10 @@ _TEXTS = {
     LineFault.CERTIFICATE: (
         "the other end showed another certificate than the directory lists",
         "Bring the directory up to date. If it stays so, telephone them: somebody may be between.",
+    ),
+    LineFault.VALIDITY: (
+        "the certificate of the other node is not valid at this time",
+        "Check this machine's clock; then ask the other authority to renew its certificate.",
     ),
     LineFault.CLOSED: (
         "the other node did not accept our certificate, or closed the connection",
@@ -113,11 +118,19 @@ _FAULT_OF: tuple[tuple[type[Exception], LineFault], ...] = (
 """The first that fits counts: an error may be several of these. Anything else came with the answer."""
 
 
+_OUT_OF_TIME = {9, 10}
+"""OpenSSL: X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED."""
+
+
 def fault_of(error: Exception) -> LineFault:
     """Return the fault behind an error of the HTTP client or of the operating system."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, ForbiddenAddressError):
         return LineFault.FORBIDDEN
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in _OUT_OF_TIME:
+            return LineFault.VALIDITY
     return next((fault for kind, fault in _FAULT_OF if isinstance(error, kind)), LineFault.MALFORMED)
 
 

@@ -67,6 +67,14 @@ class Confidentiality(StrEnum):
     HIGH = "HIGH"
 
 
+class Classification(StrEnum):
+    """How the sending State classifies a message. Spec: PROTOCOL.md section 8.5."""
+
+    UNMARKED = "UNMARKED"
+    RESTRICTED = "RESTRICTED"
+    CONFIDENTIAL = "CONFIDENTIAL"
+
+
 class EvidenceUse(StrEnum):
     """Whether informal information may become evidence. Spec: PROTOCOL.md section 8.5."""
 

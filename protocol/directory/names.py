@@ -10,7 +10,7 @@
 
 import unicodedata
 
-_LOOKALIKES = str.maketrans(
+LOOKALIKES = str.maketrans(
     {
         # Cyrillic, case folded
         "а": "a", "в": "b", "с": "c", "ԁ": "d", "е": "e", "ѐ": "e", "ё": "e", "ғ": "f", "ԍ": "g", "һ": "h",
@@ -19,13 +19,14 @@ _LOOKALIKES = str.maketrans(
         "ӡ": "3", "з": "3", "б": "6",
         # Greek, case folded
         "α": "a", "β": "b", "ε": "e", "η": "h", "ι": "i", "κ": "k", "μ": "m", "ν": "v", "ο": "o", "ρ": "p",
-        "τ": "t", "υ": "y", "χ": "x", "ω": "w", "γ": "y", "ζ": "z", "σ": "o", "ς": "c",
+        "τ": "t", "υ": "y", "χ": "x", "ω": "w", "γ": "y", "ζ": "z", "σ": "o",
         # Latin letters that only look like others
         "ı": "i", "l": "i", "ɑ": "a", "ɡ": "g", "ɩ": "i", "ʋ": "v", "ø": "o", "đ": "d", "ħ": "h", "ł": "i",
         # digits and signs
         "0": "o", "1": "i", "|": "i", "!": "i",
     }
 )  # fmt: skip
+"""What each code point becomes; PROTOCOL.md section 10.3 lists the same."""
 _ACCENTS = range(0x0300, 0x0370)
 _DROPPED = {"Zs", "Zl", "Zp", "Cc", "Cf", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po"}
 
@@ -35,10 +36,10 @@ def skeleton(name: str) -> str:
 
     Spec: PROTOCOL.md section 10.3, after Unicode Technical Standard 39 section 4.
     """
-    folded = unicodedata.normalize("NFKC", name).casefold().translate(_LOOKALIKES)
+    folded = unicodedata.normalize("NFKC", name).casefold().translate(LOOKALIKES)
     plain = (
         character
         for character in unicodedata.normalize("NFD", folded)
         if ord(character) not in _ACCENTS and unicodedata.category(character) not in _DROPPED
     )
-    return unicodedata.normalize("NFKC", "".join(plain)).translate(_LOOKALIKES)
+    return unicodedata.normalize("NFKC", "".join(plain)).translate(LOOKALIKES)

@@ -40,18 +40,62 @@ def chains_of(exhibits: Iterable[Exhibit]) -> Iterator[tuple[str, tuple[Exhibit,
         yield chain, tuple(members)
 
 
-def chain_check(name: str, chain: tuple[Exhibit, ...]) -> Check:
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What the records of a bundle are, taken together.
+
+    Attributes:
+        consultation: which one they must belong to.
+        records: by hash.
+        ids: their ids.
+        parties: their authors and recipients.
+    """
+
+    consultation: ConsultationId
+    records: Records
+    ids: Set[RecordId]
+    parties: Set[AuthorityId]
+
+    @property
+    def absence(self) -> tuple[Finding, str]:
+        """What it means that a record is not here.
+
+        Between two parties everything was for both. Among more, a record may have been for others only, and
+        the bundle of one of them need not have it.
+        """
+        if len(self.parties) > 2:
+            return Finding.NOTED, "not here; it may have been for other parties"
+        return Finding.INCOMPLETE, "missing"
+
+
+def course_of(consultation: ConsultationId, exhibits: Iterable[Exhibit]) -> Course:
+    """Look at all records of a bundle."""
+    records = {exhibit.digest: exhibit for exhibit in exhibits}
+    contents = [exhibit.content for exhibit in records.values()]
+    return Course(
+        consultation=consultation,
+        records=records,
+        ids={content.record_id for content in contents},
+        parties={name for content in contents for name in (content.author.authority, *content.recipients)},
+    )
+
+
+def chain_check(name: str, chain: tuple[Exhibit, ...], course: Course) -> Check:
     """Check that a chain begins at 1 and has no gap, and that each record names the one before.
 
     Spec: PROTOCOL.md section 14.2.
     """
-    before = ""
-    for place, exhibit in enumerate(chain, 1):
-        if exhibit.content.author_seq != place:
-            return Check(name, "completeness", Finding.INCOMPLETE, f"record {place} of the chain is missing")
-        if exhibit.content.prev != before:
+    gap, place, before = 0, 0, ""
+    for exhibit in chain:
+        content = exhibit.content
+        if content.author_seq != place + 1:
+            gap = gap or place + 1
+        elif content.prev != before:
             return Check(name, "order", Finding.FAILS, f"{exhibit.part} follows another record")
-        before = exhibit.digest
+        place, before = content.author_seq, exhibit.digest
+    if gap:
+        finding, words = course.absence
+        return Check(name, "order", finding, f"record {gap} of the chain is {words}")
     return Check(name, "order", Finding.HOLDS, f"1 to {len(chain)} without a gap")
 
 
@@ -60,37 +104,39 @@ def proven_times(
 ) -> Mapping[Digest, datetime]:
     """Return since when another authority provably had each record: its receipt, or one for a later record.
 
-    A later record holds the hash of the one before, so whoever had it shows that the earlier one existed.
+    A later record holds the hash of the one before, so whoever had it shows that the earlier one existed; a
+    gap in the chain breaks this.
     """
     proven: dict[Digest, datetime] = {}
     earliest: datetime | None = None
+    following = ""
     for exhibit in reversed(chain):
+        if following != exhibit.digest:
+            earliest = None
         at = receipted.get(exhibit.digest)
         if at is not None and (earliest is None or at < earliest):
             earliest = at
         if earliest is not None:
             proven[exhibit.digest] = earliest
+        following = exhibit.content.prev
     return proven
 
 
-def record_checks(
-    exhibit: Exhibit, consultation: ConsultationId, *, records: Records, ids: Set[RecordId]
-) -> Iterator[Check]:
+def record_checks(exhibit: Exhibit, course: Course) -> Iterator[Check]:
     """Check what a record refers to: its consultation, attachments, what it has seen and replies to."""
     content = exhibit.content
-    if content.consultation != consultation:
+    if content.consultation != course.consultation:
         yield exhibit.check("consultation", Finding.FAILS, "it belongs to another consultation")
     yield _attachments_check(exhibit)
+    finding, words = course.absence
     for authority, digest in content.seen.items():
-        seen = records.get(digest)
+        seen = course.records.get(digest)
         if seen is None:
-            yield exhibit.check(
-                "seen", Finding.INCOMPLETE, f"a record of {authority} that it has seen is missing"
-            )
+            yield exhibit.check("seen", finding, f"a record of {authority} that it has seen is {words}")
         elif seen.content.author.authority != authority:
             yield exhibit.check("seen", Finding.FAILS, f"not a record of {authority}")
-    if content.in_reply_to and content.in_reply_to not in ids:
-        yield exhibit.check("reply", Finding.INCOMPLETE, "the record it replies to is missing")
+    if content.in_reply_to and content.in_reply_to not in course.ids:
+        yield exhibit.check("reply", finding, f"the record it replies to is {words}")
 
 
 def identity_checks(exhibits: tuple[Exhibit, ...]) -> Iterator[Check]:

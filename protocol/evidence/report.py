@@ -15,6 +15,8 @@ class Finding(StrEnum):
     """What one check found. Spec: PROTOCOL.md section 14.2."""
 
     HOLDS = "holds"
+    NOTED = "noted"
+    """Something is not here that the exporter need not have had: it may have been for other parties."""
     INCOMPLETE = "incomplete"
     """Something that must exist is not in the bundle."""
     DISPUTED = "disputed"
@@ -45,8 +47,8 @@ class Check:
 
     @property
     def ok(self) -> bool:
-        """Whether it holds."""
-        return self.finding is Finding.HOLDS
+        """Whether it holds, perhaps with a note."""
+        return self.finding in (Finding.HOLDS, Finding.NOTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class Report:
     def ok(self) -> bool:
         """Whether every check holds."""
         return all(check.ok for check in self.checks)
+
+    @property
+    def notes(self) -> tuple[Check, ...]:
+        """The checks that hold with a note."""
+        return tuple(check for check in self.checks if check.finding is Finding.NOTED)
 
     @property
     def failed(self) -> tuple[Check, ...]:

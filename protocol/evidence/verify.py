@@ -5,8 +5,8 @@ Trusts neither who made the file nor who handed it over. It does not judge what 
 
 1. The directory is replayed from its statements; keys come from there and from nowhere else.
 2. Every octet of the file is covered: by a signature, by a hash that is signed, or by the one form it has.
-3. Nothing that the records speak of may be missing. What nobody refers to can still have been left out: only
-   receipts and the other side can show that.
+3. Nothing that the records speak of may be missing, unless it may have been for other parties. What nobody
+   refers to can still have been left out: only receipts and the other side can show that.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,21 @@ from collections.abc import Mapping
 from protocol.directory.judgement import Outcome
 from protocol.directory.replay import DirectoryState, replay
 from protocol.errors import RemoteProtocolError
-from protocol.evidence import course
 from protocol.evidence.bundle import EvidenceBundle, parse_evidence
+from protocol.evidence.course import (
+    Course,
+    Telling,
+    chain_check,
+    chains_of,
+    contradiction_checks,
+    course_of,
+    deliveries_of,
+    identity_checks,
+    proven_times,
+    record_checks,
+    scope_check,
+    tellings_of,
+)
 from protocol.evidence.exhibits import Exhibit, Slip, exhibits_of, slips_of
 from protocol.evidence.report import Check, Finding, RecordFinding, Report
 from protocol.evidence.signers import Signers, earliest_receipts
@@ -46,9 +59,10 @@ def verify_evidence(data: bytes, root: Digest) -> Report:
         return Report(bundle.consultation, (directory,))
     exhibits, slips = exhibits_of(bundle), slips_of(bundle)
     signers = Signers(state)
-    receipts, sound = _receipt_checks(signers, exhibits, slips)
-    records = _record_checks(signers, bundle, exhibits, sound)
-    tellings = course.tellings_of(sound)
+    course = course_of(bundle.consultation, exhibits)
+    receipts, sound = _receipt_checks(signers, course, slips)
+    records = _record_checks(signers, course, exhibits, sound)
+    tellings = tellings_of(sound)
     findings = tuple(_finding(exhibit, tellings) for exhibit in exhibits)
     return Report(bundle.consultation, (directory, *records, *receipts), findings)
 
@@ -74,42 +88,39 @@ def _replayed(bundle: EvidenceBundle, root: Digest) -> tuple[DirectoryState | No
 
 
 def _receipt_checks(
-    signers: Signers, exhibits: tuple[Exhibit, ...], slips: tuple[Slip, ...]
+    signers: Signers, course: Course, slips: tuple[Slip, ...]
 ) -> tuple[list[Check], tuple[Slip, ...]]:
     """Check the receipts; return also those that may be relied on."""
-    records = {exhibit.digest: exhibit for exhibit in exhibits}
     checks: list[Check] = []
     sound: list[Slip] = []
     for slip in slips:
-        found = (signers.receipt(slip), course.scope_check(slip, records))
+        found = (signers.receipt(slip), scope_check(slip, course.records))
         checks += found
         if all(check.ok for check in found):
             sound.append(slip)
-    checks += course.contradiction_checks(tuple(sound))
+    checks += contradiction_checks(tuple(sound))
     return checks, tuple(sound)
 
 
 def _record_checks(
-    signers: Signers, bundle: EvidenceBundle, exhibits: tuple[Exhibit, ...], sound: tuple[Slip, ...]
+    signers: Signers, course: Course, exhibits: tuple[Exhibit, ...], sound: tuple[Slip, ...]
 ) -> list[Check]:
-    records = {exhibit.digest: exhibit for exhibit in exhibits}
-    ids = {exhibit.content.record_id for exhibit in exhibits}
     receipted = earliest_receipts(sound)
-    checks = list(course.identity_checks(exhibits))
-    for name, chain in course.chains_of(exhibits):
-        proven = course.proven_times(chain, receipted)
+    checks = list(identity_checks(exhibits))
+    for name, chain in chains_of(exhibits):
+        proven = proven_times(chain, receipted)
         for exhibit in chain:
             signature = signers.record_signature(exhibit)
             checks.append(signature)
             if signature.ok:
                 digest = exhibit.digest
                 checks.append(signers.record_key(exhibit, receipted.get(digest), proven.get(digest)))
-            checks += course.record_checks(exhibit, bundle.consultation, records=records, ids=ids)
-        checks.append(course.chain_check(name, chain))
+            checks += record_checks(exhibit, course)
+        checks.append(chain_check(name, chain, course))
     return checks
 
 
-def _finding(exhibit: Exhibit, tellings: Mapping[str, list[course.Telling]]) -> RecordFinding:
+def _finding(exhibit: Exhibit, tellings: Mapping[str, list[Telling]]) -> RecordFinding:
     content = exhibit.content
     return RecordFinding(
         part=exhibit.part,
@@ -118,5 +129,5 @@ def _finding(exhibit: Exhibit, tellings: Mapping[str, list[course.Telling]]) -> 
         author=content.author.authority,
         author_seq=content.author_seq,
         created=content.created,
-        deliveries=course.deliveries_of(exhibit, tellings),
+        deliveries=deliveries_of(exhibit, tellings),
     )

@@ -6,7 +6,14 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from protocol.codes.assets import AssetKind, MeasureKind
-from protocol.codes.case import Confidentiality, EvidenceUse, InformationGrade, SourceGrade, TextOrigin
+from protocol.codes.case import (
+    Classification,
+    Confidentiality,
+    EvidenceUse,
+    InformationGrade,
+    SourceGrade,
+    TextOrigin,
+)
 from protocol.codes.subjects import SubjectCategory, SubjectKind
 from protocol.messages.fields import (
     Amount,
@@ -68,6 +75,8 @@ class Caveats(Part):
         onward: who may get it without asking again.
         rights_concern: death penalty or human rights concern.
         rights_note: which.
+        classification: how the sending State classifies it.
+        retain_until: when it should be deleted at the latest.
     """
 
     restriction: Text | None = None
@@ -80,6 +89,8 @@ class Caveats(Part):
     onward: Distinct[Line] = ()
     rights_concern: bool = False
     rights_note: Text | None = None
+    classification: Code[Classification] = Classification.UNMARKED
+    retain_until: Day | None = None
 
     @model_validator(mode="after")
     def _high_confidentiality_has_a_reason(self) -> Self:

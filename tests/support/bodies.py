@@ -108,6 +108,8 @@ CAVEATS: Object = {
     "onward": ["Sample prosecution service"],
     "rights_concern": True,
     "rights_note": "The penalty must not be death.",
+    "classification": "RESTRICTED",
+    "retain_until": "2031-07-01",
 }
 FULL_OFFICE: Object = {
     **OFFICE,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from globe_node.directory.admission_request import AdmissionRequest, AuthorityFacts
 from globe_node.directory.publish import (
     admit_authority,
     found_network,
@@ -119,6 +120,16 @@ def sample_admission(network: Digest, authority: str, *, issued: datetime = STAR
         proof=prove_root(network, root),
         not_after=issued + timedelta(days=365),
     )
+
+
+def request_of(authority: str, network: Digest) -> AdmissionRequest:
+    """What an authority hands to the officers."""
+    facts = AuthorityFacts(
+        country=authority[:2].upper(),
+        names={"en": NAMES.get(authority, f"Sample authority {authority}")},
+        kind=AuthorityKind.ACA,
+    )
+    return AdmissionRequest.made_by(authority_root(authority), network, facts)
 
 
 def sample_contact(contact_id: str = "duty", **changes: object) -> ContactPoint:

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from globe_node.clock import SystemClock
+from globe_node.clock import Clock, SystemClock
 from globe_node.delivery.link import Answer, Operation, PeerAddress, PeerIdentity
 from globe_node.logs import EventLog, SilentLog
 from globe_node.peering.application import PeerSite
@@ -44,6 +44,12 @@ SHORT = SiteLimits(
 @cache
 def tls_identity(name: str) -> TLSIdentity:
     return TLSIdentity.generate(name, START, SeededEntropy(name))
+
+
+@cache
+def expired_identity(name: str) -> TLSIdentity:
+    """A certificate whose ten years are over."""
+    return TLSIdentity.generate(name, START - timedelta(days=4000), SeededEntropy(f"{name} long ago"))
 
 
 def peer_identity(name: str) -> PeerIdentity:
@@ -86,17 +92,22 @@ def trusting(*names: str) -> TrustedPeers:
 
 @asynccontextmanager
 async def running_site(
-    *names: str, limits: SiteLimits = SHORT, handler: object = None, log: EventLog | None = None
+    *names: str,
+    limits: SiteLimits = SHORT,
+    handler: object = None,
+    log: EventLog | None = None,
+    identity: TLSIdentity | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[OpenSite]:
     """Run the site of `xb` for the length of a test; it trusts the named peers."""
     peers = trusting(*(names or ("xa",)))
     echo = handler or Echo()
     site = PeerSite(
         echo,  # type: ignore[arg-type]  # a handler of the test, checked by use
-        identity=tls_identity("xb"),
+        identity=identity or tls_identity("xb"),
         peers=peers,
         endpoints=[],
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         log=log or SilentLog(),
         limits=limits,
     )

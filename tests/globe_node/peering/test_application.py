@@ -2,6 +2,10 @@
 """The site: slowness (A06 to A08), crowds (A09), handshakes (A13), certificates (A14), change of trust."""
 
 import asyncio
+import errno
+import io
+import json
+import socket
 import ssl
 from dataclasses import replace
 
@@ -10,7 +14,7 @@ import pytest
 from globe_node.clock import SystemClock
 from globe_node.delivery.link import MAX_REQUEST_BYTES, Answer, Operation, PeerIdentity
 from globe_node.errors import ConfigError
-from globe_node.logs import SilentLog
+from globe_node.logs import SilentLog, open_log
 from globe_node.peering.application import PeerSite
 from globe_node.peering.tls import TrustedPeers
 from keys.tls_identity import TLSIdentity
@@ -24,6 +28,7 @@ from tests.support.line import (
     context_of_issued,
     eventually,
     exchange,
+    expired_identity,
     peer_identity,
     raw_client_context,
     raw_connection,
@@ -309,6 +314,13 @@ async def test_a14_the_handler_is_told_who_is_on_the_line_whatever_the_body_clai
         assert open_site.handler.seen == [(peer_identity("xc"), Operation.GREETING, len(body))]
 
 
+async def test_f40_a_listed_certificate_that_is_out_of_time_is_refused() -> None:
+    expired = expired_identity("xa")
+    async with running_site() as open_site:
+        open_site.peers.replace([(expired.certificate_der, peer_identity("xa"))])
+        assert await refused_in_handshake(open_site, raw_client_context(expired))
+
+
 # --- change of trust --------------------------------------------------------------------------------------
 
 
@@ -378,6 +390,42 @@ def renewed(name: str) -> TLSIdentity:
 
 def close(request: bytes) -> bytes:
     return request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+
+
+# --- what the operator reads ------------------------------------------------------------------------------
+
+
+async def test_strangers_fill_no_log() -> None:
+    stream = io.StringIO()
+    log = open_log(stream, SystemClock().now, strict=True)
+    limits = replace(SHORT, max_connections_per_source=3)
+    async with running_site(log=log, limits=limits) as open_site:
+        for _ in range(30):
+            assert await refused_in_handshake(open_site, raw_client_context(tls_identity("stranger")))
+    (line,) = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert line["host"] == LOCAL
+    assert line["reason"] in ("handshake", "too many")
+
+
+async def test_f25_without_descriptors_the_site_pauses_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    accept = loop.sock_accept
+    pauses: list[float] = []
+
+    async def exhausted(listener: socket.socket) -> tuple[socket.socket, object]:
+        if len(pauses) < 2:
+            raise OSError(errno.EMFILE, "too many")
+        return await accept(listener)
+
+    class Counting(SystemClock):
+        async def sleep(self, seconds: float) -> None:
+            pauses.append(seconds)
+
+    monkeypatch.setattr(loop, "sock_accept", exhausted)
+    async with running_site(clock=Counting()) as open_site:
+        request = close(head_of(open_site, 4) + b"body")
+        assert b" 200 " in await exchange(open_site.port, request)
+    assert pauses == [1.0, 1.0]
 
 
 # --- start and stop ---------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tests.support.line import (
     Echo,
     Script,
     address_of,
+    expired_identity,
     hostile_server,
     peer_identity,
     running_site,
@@ -164,6 +165,12 @@ async def test_either_of_two_pinned_certificates_is_accepted_and_a_dropped_one_n
 async def test_a_peer_that_does_not_list_us_closes_the_connection() -> None:
     async with running_site() as open_site, transport_of("stranger") as transport:
         assert await fault_with(transport, open_site.port) is LineFault.CLOSED
+
+
+async def test_f40_a_certificate_that_is_out_of_time_is_named() -> None:
+    expired = expired_identity("xb")
+    async with running_site(identity=expired) as open_site, transport_of("xa") as transport:
+        assert await fault_with(transport, open_site.port, expired.certificate_der) is LineFault.VALIDITY
 
 
 async def test_a_new_certificate_of_our_own_is_shown_from_then_on() -> None:

@@ -184,6 +184,13 @@ async def test_a_well_formed_request_is_answered_and_the_connection_stays_open()
         assert open_site.handler.seen == [(peer_identity("xa"), Operation.GREETING, 4)] * 3
 
 
+async def test_a05_a_request_in_very_many_pieces_is_one_request() -> None:
+    async with running_site() as open_site, raw_connection(open_site.port) as (reader, writer):
+        for octet in request_of(open_site, b"body"):
+            writer.write(bytes([octet]))
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
 async def test_pipelined_requests_are_answered_in_order() -> None:
     async with running_site() as open_site, raw_connection(open_site.port) as (reader, writer):
         writer.write(b"".join(request_of(open_site, b"%03d" % number) for number in range(200)))

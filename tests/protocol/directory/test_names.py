@@ -2,11 +2,14 @@
 # ruff: noqa: RUF001
 """Names that look alike have one shape; names that do not, do not."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.directory.names import skeleton
+from protocol.directory.names import LOOKALIKES, skeleton
+from tests.house.source import ROOT
 
 NAME = "Anti-Corruption Commission"
 
@@ -52,3 +55,10 @@ def test_names_of_other_scripts_keep_a_shape() -> None:
 def test_a_skeleton_is_its_own_skeleton(name: str) -> None:
     once = skeleton(name)
     assert skeleton(once) == once
+
+
+def test_the_table_is_the_one_that_is_written_down() -> None:
+    text = (ROOT / "docs" / "PROTOCOL.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\w) \| (U\+[0-9A-F]{4}(?: U\+[0-9A-F]{4})*) \|$", text, re.MULTILINE)
+    written = {int(code[2:], 16): becomes for becomes, codes in rows for code in codes.split()}
+    assert written == LOOKALIKES

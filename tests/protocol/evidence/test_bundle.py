@@ -81,6 +81,9 @@ def in_line(number: int, old: bytes, new: bytes) -> Callable[[Lines], Lines]:
         (in_line(STATEMENTS + 1, b'"record":"', b'"record":"!'), "record 1"),
         (in_line(STATEMENTS + 2, b'"attachments":{}', b'"attachments":[]'), "record 2"),
         (in_line(STATEMENTS + 1, b'"a1":"', b'"a1":"='), "record 1"),
+        (in_line(STATEMENTS + 1, b'"signature":"', b'"signature":"' + b"A" * 4000), "record 1"),
+        (in_line(-1, b'{"receipt":"', b'{"receipt":["A"],"x":"'), "receipt 4"),
+        (lambda lines: [*lines[:-1], b'{"receipt":7}'], "receipt 4"),
         (in_line(-1, b'{"receipt"', b'{"recepit"'), "receipt 4"),
         (in_line(-1, b'{"receipt":"', b'{"receipt":"A'), "receipt 4"),
         (lambda lines: [*lines[:-2], lines[-1], lines[-2]], "receipts"),
@@ -94,6 +97,12 @@ def test_every_defect_names_its_part(change: Callable[[Lines], Lines], part: str
         parse_evidence(b"\n".join(change(lines)) + b"\n")
     assert str(caught.value).startswith(f"{part}: ")
     assert caught.value.code is ReasonCode.EVIDENCE_INVALID
+
+
+def test_a_file_over_its_size_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocol.evidence.bundle.MAX_EVIDENCE_BYTES", 1000)
+    with pytest.raises(MalformedError, match="bundle: too large"):
+        parse_evidence(sample_bundle())
 
 
 def test_a_file_that_is_cut_off_is_no_bundle() -> None:

@@ -146,7 +146,7 @@ OTHER_ID = ConsultationId("01900000-0000-7000-8000-000000000000")
         ({"consultation": OTHER_ID}, ("record 1: consultation", Finding.FAILS)),
         ({"seen": {B: Digest("0" * 64)}}, ("record 1: seen", Finding.INCOMPLETE)),
         ({"in_reply_to": OTHER_ID}, ("record 1: reply", Finding.INCOMPLETE)),
-        ({"author_seq": 2, "prev": "0" * 64}, ("chain xa-acc 00000000: completeness", Finding.INCOMPLETE)),
+        ({"author_seq": 2, "prev": "0" * 64}, ("chain xa-acc 00000000: order", Finding.INCOMPLETE)),
         ({"by": hand(B)}, ("record 1: signature", Finding.FAILS)),
         (
             {"by": hand(A, called="other")},
@@ -188,6 +188,26 @@ def test_a_record_that_is_left_out_is_missed(left_out: int) -> None:
 
 def test_a_bundle_without_records_proves_nothing() -> None:
     assert failed(report_of(CaseFile(network()).bundle())) == [("records: completeness", Finding.INCOMPLETE)]
+
+
+def test_among_three_parties_what_was_for_others_is_noted_and_may_be_absent() -> None:
+    three = network(A, B, C)
+    case = CaseFile(three)
+    case.say(A, MessageType.CONSULT_REQUEST, lean_request(), recipients=(B, C))
+    case.say(C, MessageType.ACK, LEAN[MessageType.ACK])
+    case.say(A, MessageType.CLARIFICATION, LEAN[MessageType.CLARIFICATION], recipients=(C,))
+    case.say(A, MessageType.WITHDRAWAL, {}, recipients=(B, C))
+    for_b = tuple(RecordEvidence.of(signed) for signed in case.signed if B in signed.content.recipients)
+    report = report_of(case.bundle(records=for_b), three.fingerprint)
+    assert report.ok
+    assert [check.name for check in report.notes] == [
+        "record 2: seen",
+        "record 2: reply",
+        "chain xa-acc 00000000: order",
+    ]
+    swapped = case.say(A, MessageType.CLOSE, {}, recipients=(B, C), prev="1" * 64)
+    report = report_of(case.bundle(records=(*for_b, RecordEvidence.of(swapped))), three.fingerprint)
+    assert failed(report) == [("chain xa-acc 00000000: order", Finding.FAILS)]
 
 
 def test_records_that_follow_another_record_are_named() -> None:
@@ -255,6 +275,25 @@ def test_a_receipt_that_does_not_hold_is_named(changes: dict[str, Any], expected
     report = report_of(case.bundle())
     assert failed(report) == [(expected, Finding.FAILS)]
     assert report.records[0].deliveries[0].state is DeliveryState.QUEUED
+
+
+def test_a_receipt_for_nothing_in_the_bundle_is_named() -> None:
+    head, *lines = sample_bundle()[:-1].split(b"\n")
+    count = len(network().statements)
+    head = head.replace(b'"records":6', b'"records":1')
+    data = b"\n".join((head, *lines[: count + 1], *lines[count + 6 :])) + b"\n"
+    report = verify_evidence(data, network().fingerprint)
+    assert {(check.subject, check.finding) for check in report.failed} == {("scope", Finding.FAILS)}
+    assert len(report.failed) == 2
+
+
+def test_a_receipt_that_says_the_same_again_changes_nothing() -> None:
+    case = opened()
+    for minutes in (1, 2):
+        case.receipt(B, case.signed[0], at=START + minutes * MINUTE)
+    report = report_of(case.bundle())
+    assert report.ok
+    assert report.records[0].deliveries[0].at == START + MINUTE
 
 
 def test_an_author_does_not_receipt_itself() -> None:
@@ -341,6 +380,20 @@ def test_a_receipt_for_a_later_record_covers_those_before_it() -> None:
     case.receipt(B, third, at=START + 30 * MINUTE)
     report = report_of(case.bundle(statements=compromised(20)))
     assert failed(report) == [("record 3: key", Finding.DISPUTED)]
+
+
+def test_across_a_gap_a_later_receipt_proves_nothing() -> None:
+    case = CaseFile(network())
+    for kind, body in ((MessageType.CONSULT_REQUEST, lean_request()), (MessageType.WITHDRAWAL, {})):
+        case.say(A, kind, body)
+    third = case.say(A, MessageType.CLOSE, {}, in_reply_to=case.signed[0].content.record_id)
+    case.receipt(B, third, at=START + 10 * MINUTE)
+    gapped = tuple(RecordEvidence.of(signed) for signed in (case.signed[0], third))
+    report = report_of(case.bundle(statements=compromised(20), records=gapped))
+    assert failed(report) == [
+        ("record 1: key", Finding.DISPUTED),
+        ("chain xa-acc 00000000: order", Finding.INCOMPLETE),
+    ]
 
 
 def test_a_rejection_also_shows_that_the_record_was_there() -> None:

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rules of acknowledging and clarifying."""
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
+from protocol.canonical import moment_text
 from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode
-from protocol.messages.parse import parse_body
-from tests.support.bodies import OFFICE, person
+from protocol.messages.parse import body_of, parse_body
+from protocol.messages.parts import Practitioner
+from protocol.messages.procedure import Ack
+from tests.support.bodies import OFFICE, lean_request, person
 from tests.support.refusals import refused
 
 
@@ -35,6 +39,15 @@ def test_an_acknowledgement_names_the_office_and_when(body: dict[str, Any]) -> N
 @pytest.mark.parametrize("when", [{"estimated_on": "2026-07-10"}, {"update_every_days": 30}])
 def test_one_of_both_is_enough(when: dict[str, Any]) -> None:
     parse_body(MessageType.ACK, {"handler": OFFICE, **when})
+
+
+def test_days_and_moments_may_be_given_as_values() -> None:
+    ack = Ack(handler=Practitioner(office="Duty desk"), estimated_on=date(2026, 7, 10))
+    assert body_of(ack) == {"handler": {"office": "Duty desk"}, "estimated_on": "2026-07-10"}
+    request = parse_body(MessageType.CONSULT_REQUEST, lean_request())
+    at = datetime(2026, 7, 10, 12, tzinfo=UTC)
+    timed = parse_body(MessageType.CONSULT_REQUEST, {**body_of(request), "reply_by": moment_text(at)})
+    assert type(timed).model_validate({**dict(timed), "reply_by": at}) == timed
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operations are given: the rooms of a node, for reading and for acting. It does nothing by itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from globe_node.audit.log import AuditLog
+from globe_node.clock import Clock
+from globe_node.consultations.export import Exporter
+from globe_node.consultations.reading import ReadingRoom
+from globe_node.consultations.submit import Desk
+from globe_node.delivery.courier import Courier
+from globe_node.directory.register import Register
+from globe_node.neighbours.book import DirectoryBook
+from globe_node.neighbours.rounds import Rounds
+from globe_node.store.door import Store
+from globe_node.store.instance import Mark
+from keys.node_keys import NodeKeys
+from protocol.identifiers import AuthorityId
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRooms:
+    """What reading needs; there whether the node runs or not.
+
+    Attributes:
+        marks: how far the audit log had got, as noted outside the database; None if nobody knows.
+    """
+
+    store: Store
+    register: Register
+    audit: AuditLog
+    node_keys: NodeKeys
+    clock: Clock
+    marks: Callable[[], Mapping[str, Mark]] | None
+
+    @property
+    def me(self) -> AuthorityId:
+        """This authority."""
+        return self.node_keys.authority
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRooms:
+    """What acting needs: the rooms of the running node."""
+
+    reading: ReadingRooms
+    desk: Desk
+    opener: ReadingRoom
+    exporter: Exporter
+    courier: Courier
+    book: DirectoryBook
+    rounds: Rounds

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`globe-node health`: how the node is, in one look. For finding a cause there is `doctor`."""
+
+from pathlib import Path
+
+import click
+
+from globe_node.cli.backend import backend_of, objects, text_of
+from globe_node.cli.invocation import Invocation, json_option, pass_invocation, passphrase_option
+from globe_node.cli.output import print_fields, print_json, print_table
+from globe_node.errors import ExitCode
+from protocol.canonical import JSONObject, JSONValue
+
+
+@click.command(
+    "health",
+    epilog="""\b
+Examples:
+  globe-node health
+  globe-node health --json
+
+Exit code 0: running and nothing is wrong. 1: stopped, or something needs an operator.""",
+)
+@passphrase_option
+@json_option
+@pass_invocation
+def command(invocation: Invocation, *, passphrase_file: Path | None, as_json: bool) -> int:
+    """Tell how the node is: running, queues, directory, clock, peers."""
+    backend = backend_of(invocation, passphrase_file)
+    found: dict[str, JSONValue] = {**backend.call("health"), "running": backend.running}
+    if backend.running:
+        found |= backend.call("node.status")
+    problems = _problems(found)
+    found["problems"] = list(problems)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found, problems)
+    return ExitCode.FAILED if problems else ExitCode.OK
+
+
+def _problems(found: JSONObject) -> list[str]:
+    directory = found.get("directory", {})
+    checks = (
+        (found.get("running") is not True, "the node is not running"),
+        (isinstance(directory, dict) and directory.get("present") is not True, "there is no directory yet"),
+        (
+            isinstance(directory, dict) and directory.get("listed") is False,
+            "this authority is not in the directory",
+        ),
+        (found.get("clock_ok") is False, "the clock differs from those of the peers"),
+        (text_of(found, "quarantined") not in ("", "0"), "envelopes are in quarantine"),
+    )
+    return [text for wrong, text in checks if wrong]
+
+
+def _print(found: JSONObject, problems: list[str]) -> None:
+    directory = found.get("directory", {})
+    size = text_of(directory, "size") if isinstance(directory, dict) else ""
+    print_fields(
+        {
+            "node": f"{text_of(found, 'authority')}/{text_of(found, 'node')}",
+            "running": "yes" if found.get("running") is True else "no",
+            "directory": f"{size} statements" if size else "none",
+            "waiting to be delivered": text_of(found, "waiting"),
+            "held for intake": text_of(found, "held"),
+            "in quarantine": text_of(found, "quarantined"),
+            "clock": f"{text_of(found, 'clock_skew_seconds') or '0'} s off its peers",
+            "result": "; ".join(problems) or "healthy",
+        }
+    )
+    rows = [
+        [
+            text_of(lane, "peer"),
+            text_of(lane, "failures"),
+            text_of(lane, "reason"),
+            "" if text_of(lane, "next_attempt_ms") in ("", "0") else "later",
+        ]
+        for lane in objects(found.get("lanes", []))
+        if text_of(lane, "failures") != "0"
+    ]
+    if rows:
+        print_table(("peer", "failures", "reason", "next attempt"), rows)

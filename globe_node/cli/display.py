@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shows what the node answered to a person: cases, records, evidence lines. It asks for nothing.
+
+1. Everything goes through `output.shown`: text of other authorities is shown and never obeyed.
+2. An evidence line says what happened, where, when, and who signed for it.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from globe_node.cli.backend import objects, text_of
+from globe_node.cli.output import print_text
+from protocol.canonical import JSONObject, JSONValue
+
+_STAGES = {
+    "submitted": "submitted",
+    "waiting": "waiting",
+    "received": "received",
+    "read": "read",
+    "rejected": "REJECTED",
+    "undeliverable": "UNDELIVERABLE",
+}
+
+
+def short_time(text: str) -> str:
+    """Return a moment as people read it: to the second, UTC."""
+    return f"{text[:10]} {text[11:19]}" if len(text) >= 19 else text
+
+
+def evidence_lines(record: JSONObject) -> Iterator[str]:
+    """Yield one line for each thing known of a message."""
+    for line in objects(record.get("evidence", [])):
+        stage = _STAGES.get(text_of(line, "stage"), text_of(line, "stage"))
+        parts = [f"{stage:<14}", f"{text_of(line, 'authority'):<12}", short_time(text_of(line, "at"))]
+        if signed := text_of(line, "signed_by"):
+            parts.append(
+                f"signed by {signed}" + (f", key {key[:16]}" if (key := text_of(line, "key_id")) else "")
+            )
+        if reason := text_of(line, "reason"):
+            parts.append(f"reason {reason}")
+        if text_of(line, "stage") == "waiting":
+            parts.append(_waiting(line))
+        yield "  ".join(parts)
+
+
+def _waiting(line: JSONObject) -> str:
+    tried = text_of(line, "attempts")
+    next_at = short_time(text_of(line, "next_attempt_at"))
+    text = f"tried {tried} times" if tried not in ("", "0") else "not tried yet"
+    if next_at:
+        text += f", next attempt {next_at}"
+    return f"{text}, until {short_time(text_of(line, 'deadline_at'))}"
+
+
+def print_case(view: JSONObject, contents: Mapping[str, JSONObject]) -> None:
+    """Print one consultation.
+
+    Args:
+        view: as `consult.show` answers.
+        contents: what was opened, by record id, as `consult.open` answers.
+    """
+    summary = view.get("summary", {})
+    if not isinstance(summary, dict):
+        return
+    others = summary.get("counterparties", [])
+    with_whom = ", ".join(map(str, others)) if isinstance(others, list) else ""
+    print_text(f"{text_of(summary, 'subject')}")
+    print_text(
+        f"consultation {text_of(summary, 'consultation')}\n"
+        f"{text_of(summary, 'role').lower()}, with {with_whom}; state {text_of(summary, 'state')}"
+    )
+    moves = view.get("moves", [])
+    if isinstance(moves, list) and moves:
+        print_text("you may now: " + ", ".join(str(move).lower().replace("_", " ") for move in moves))
+    for record in objects(view.get("records", [])):
+        print_text("")
+        print_record(record, contents.get(text_of(record, "record_id")))
+
+
+def print_record(record: JSONObject, opened: JSONObject | None) -> None:
+    """Print one record, with its content if it was opened."""
+    missing = text_of(record, "missing_before")
+    if missing not in ("", "0"):
+        print_text(f"-- {missing} earlier record(s) of {text_of(record, 'author')} are not here --")
+    arrow = "to" if record.get("ours") is True else "from"
+    recipients = record.get("recipients", [])
+    whom = ", ".join(map(str, recipients)) if isinstance(recipients, list) else ""
+    party = whom if arrow == "to" else text_of(record, "author")
+    print_text(
+        f"{text_of(record, 'message_type')} {arrow} {party}, {short_time(text_of(record, 'created_at'))} UTC"
+    )
+    print_text(f"  record {text_of(record, 'record_id')}, hash {text_of(record, 'record_hash')[:16]}")
+    if opened is not None:
+        _print_content(opened)
+    for line in evidence_lines(record):
+        print_text(f"  {line}")
+
+
+def _print_content(opened: JSONObject) -> None:
+    content = opened.get("record", {})
+    if isinstance(content, dict):
+        handling = content.get("handling", [])
+        if isinstance(handling, list):
+            print_text("  handling " + " ".join(map(str, handling)))
+        for line in _lines(content.get("body", {}), 2):
+            print_text(line)
+    for entry in objects(opened.get("attachments", [])):
+        print_text(
+            f"  attachment {text_of(entry, 'id')}: {text_of(entry, 'name')}, {text_of(entry, 'size')} bytes"
+        )
+
+
+def _lines(value: JSONValue, indent: int) -> Iterator[str]:
+    """Yield a value as indented lines."""
+    space = " " * indent
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            if isinstance(member, Mapping | list):
+                yield f"{space}{name}:"
+                yield from _lines(member, indent + 2)
+            else:
+                first, *rest = str(member).strip().split("\n")
+                yield f"{space}{name}: {first}"
+                yield from (f"{space}  {line}" for line in rest)
+    elif isinstance(value, list):
+        for item in value:
+            if isinstance(item, Mapping | list):
+                yield f"{space}-"
+                yield from _lines(item, indent + 2)
+            else:
+                yield f"{space}- {item}"

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A declaration becomes the operations that are missing, and no others."""
+
+from datetime import timedelta
+
+import pytest
+
+from globe_node.directory.declaration import (
+    IN_FLIGHT,
+    MAX_FILE_BYTES,
+    Declaration,
+    operations_for,
+    parse_contacts,
+)
+from globe_node.errors import UsageError
+from keys.rotation import rotate_node_key
+from protocol.directory.entries import AuthorityEntry
+from protocol.directory.replay import DirectoryState
+from protocol.directory.statements import Operation, PutContact, RetireKey
+from protocol.errors import ReasonCode
+from protocol.identifiers import AuthorityId
+from tests.support.clock import START
+from tests.support.directory import certified_node_keys, sample_contact, sample_network, updated
+from tests.support.entropy import SeededEntropy
+from tests.support.identities import authority_root
+
+NETWORK = sample_network()
+A = AuthorityId("xa-acc")
+NODE = certified_node_keys(A)
+TEXT = """
+[[contact]]
+id = "duty"
+role = "DUTY"
+name = "Duty desk, asset recovery"
+functions = ["ASSET_RECOVERY", "FREEZE_URGENT"]
+languages = ["en", "fr"]
+time_zone = "Africa/Nairobi"
+working_days = ["mon", "tue", "wed", "thu", "fri"]
+hours = "08:00-16:30"
+channels = [{kind = "NODE"}]
+valid_from = 2026-01-31
+confirmed_at = 2026-02-20
+"""
+
+
+def entry_of(state: DirectoryState) -> AuthorityEntry:
+    entry = state.authority(A)
+    assert entry is not None
+    return entry
+
+
+def missing(
+    declaration: Declaration, state: DirectoryState = NETWORK.state, days: int = 0
+) -> list[Operation]:
+    return operations_for(declaration, entry_of(state), NETWORK.fingerprint, START + timedelta(days=days))
+
+
+def names(operations: list[Operation]) -> list[str]:
+    return [operation.op for operation in operations]
+
+
+def test_the_file_says_what_the_directory_says() -> None:
+    assert parse_contacts(TEXT.encode()) == [sample_contact()]
+
+
+def test_what_holds_already_needs_no_operation() -> None:
+    declaration = Declaration([sample_contact()], NODE, NETWORK.endpoints[A])
+    assert missing(declaration) == []
+    assert missing(Declaration()) == []
+
+
+def test_contact_points_are_put_changed_and_retired() -> None:
+    found = missing(Declaration([sample_contact("new"), sample_contact("other")]))
+    assert names(found) == ["contact.put", "contact.put", "contact.retire"]
+    assert missing(Declaration([sample_contact(name="Another desk")])) == [
+        PutContact(contact=sample_contact(name="Another desk"))
+    ]
+    assert names(missing(Declaration([]))) == ["contact.retire"]
+
+
+def test_an_endpoint_moves() -> None:
+    found = missing(Declaration(node=NODE, endpoint="https://node.acc.example"))
+    assert names(found) == ["endpoint.put", "endpoint.remove"]
+    assert missing(Declaration(node=NODE)) == missing(Declaration(endpoint="https://x.example")) == []
+
+
+def test_new_keys_are_added_and_old_ones_retired_when_nothing_is_on_its_way() -> None:
+    later = START + timedelta(days=10)
+    rotated = rotate_node_key(authority_root(A), NODE, later, SeededEntropy("rotation"))
+    added = missing(Declaration(node=rotated), days=10)
+    assert names(added) == ["key.add"]
+    state = NETWORK.state.apply(updated(NETWORK.state, A, *added))
+    assert missing(Declaration(node=rotated), state, days=10 + IN_FLIGHT.days - 2) == []
+    old = missing(Declaration(node=rotated), state, days=10 + IN_FLIGHT.days + 1)
+    assert old == [RetireKey(key=NODE.signing.key_id)]
+    state = state.apply(updated(state, A, *old))
+    assert missing(Declaration(node=rotated), state, days=100) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "code"),
+    [
+        ("", "[[contact]]", ReasonCode.BAD_REQUEST),
+        ("x = ", "not TOML", ReasonCode.BAD_REQUEST),
+        ("contact = 1", "[[contact]]", ReasonCode.BAD_REQUEST),
+        ("contact = [1]", "[[contact]]", ReasonCode.BAD_REQUEST),
+        (TEXT + "[other]", "nothing else", ReasonCode.BAD_REQUEST),
+        (TEXT + TEXT, "same id", ReasonCode.BAD_REQUEST),
+        (TEXT.replace("role", "roll"), "contact duty: an unknown member", ReasonCode.UNKNOWN_FIELD),
+        (TEXT.replace('"DUTY"', '"BOSS"'), "contact duty", ReasonCode.BAD_FIELD),
+        (TEXT.replace('id = "duty"', ""), "contact 1", ReasonCode.BAD_FIELD),
+        (TEXT.replace("2026-01-31", "2026-01-31T10:00:00Z"), "contact duty", ReasonCode.BAD_FIELD),
+        (TEXT.replace("2026-01-31", "1.5"), "contact duty", ReasonCode.BAD_FIELD),
+        (TEXT.replace('{kind = "NODE"}', '"NODE"'), "contact duty", ReasonCode.BAD_FIELD),
+    ],
+)
+def test_what_a_file_can_not_say(text: str, part: str, code: ReasonCode) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_contacts(text.encode())
+    assert part in str(caught.value) + caught.value.hint
+    assert caught.value.code is code
+
+
+def test_a_file_is_bounded_text() -> None:
+    for data in (b"#" * (MAX_FILE_BYTES + 1), b"\xff"):
+        with pytest.raises(UsageError):
+            parse_contacts(data)
+
+
+def test_keys_of_another_node_are_left_alone() -> None:
+    other = certified_node_keys(A, "second")
+    found = missing(Declaration(node=other), days=100)
+    assert names(found) == ["key.add"]
