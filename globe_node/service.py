@@ -252,6 +252,7 @@ def operations_of(node: Node, high_water: FileHighWater) -> Operations:
         marks=high_water.marks,
     )
     running = RunningRooms(
+        arrivals=node.intake.arrivals,
         reading=reading,
         desk=node.desk,
         opener=node.reading,

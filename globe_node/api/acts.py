@@ -3,6 +3,7 @@
 
 from globe_node.api.answers import error_object
 from globe_node.api.arguments import (
+    ArrivalsArguments,
     AuthorityArguments,
     EvidenceArguments,
     GreetArguments,
@@ -40,6 +41,17 @@ async def submit(rooms: RunningRooms, asked: SubmitArguments) -> JSONObject:
         "outcomes": [
             outcome if outcome is not None else _outcome_object(next(results)) for outcome in outcomes
         ]
+    }
+
+
+async def await_arrivals(rooms: RunningRooms, asked: ArrivalsArguments) -> JSONObject:
+    """Name the records that came in after a position; wait for the first one if none did yet."""
+    found = await rooms.arrivals.beyond(
+        rooms.reading.store, asked.after, limit=asked.limit, wait_seconds=asked.wait_seconds
+    )
+    return {
+        "arrivals": [json_object(arrival) for arrival in found],
+        "next": found[-1].position if found else asked.after,
     }
 
 

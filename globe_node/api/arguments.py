@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from globe_node.consultations.arrivals import MAX_ARRIVALS
 from globe_node.consultations.drafting.drafts import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
     Draft,
@@ -114,6 +115,14 @@ class ListArguments(Arguments):
     def cursor(self) -> ConsultationId | None:
         """Return the id after which the page starts."""
         return parse_consultation_id(self.before) if self.before else None
+
+
+class ArrivalsArguments(Arguments):
+    """Which inbound records to name."""
+
+    after: Annotated[int, Field(ge=0, le=limits.MAX_SAFE_INTEGER)] = 0
+    limit: Annotated[int, Field(ge=1, le=MAX_ARRIVALS)] = MAX_ARRIVALS
+    wait_seconds: Annotated[int, Field(ge=0, le=50)] = 0
 
 
 class CaseArguments(Arguments):

@@ -11,6 +11,7 @@ from typing import TypeVar
 from globe_node.api import acts, reads
 from globe_node.api.arguments import (
     Arguments,
+    ArrivalsArguments,
     AuditArguments,
     AuthorityArguments,
     CaseArguments,
@@ -61,6 +62,7 @@ READS: Mapping[str, Reading] = {
 """What only reads."""
 
 ACTS: Mapping[str, Act] = {
+    "consult.arrivals": _acts(ArrivalsArguments, acts.await_arrivals),
     "consult.submit": _acts(SubmitArguments, acts.submit),
     "consult.open": _acts(ReadArguments, acts.open_record),
     "evidence.export": _acts(EvidenceArguments, acts.export_evidence),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from globe_node.audit.log import AuditLog
 from globe_node.clock import Clock
+from globe_node.consultations.arrivals import Arrivals
 from globe_node.consultations.export import Exporter
 from globe_node.consultations.reading import ReadingRoom
 from globe_node.consultations.submit import Desk
@@ -45,6 +46,7 @@ class RunningRooms:
     """What acting needs: the rooms of the running node."""
 
     reading: ReadingRooms
+    arrivals: Arrivals
     desk: Desk
     opener: ReadingRoom
     exporter: Exporter

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+from globe_node.consultations.arrivals import Arrivals
 from globe_node.consultations.office import Office
 from globe_node.consultations.opening.examine import Examined, Examiner, Faulty, Postponed
 from globe_node.consultations.opening.placement import IntakeTransaction
@@ -39,6 +40,9 @@ class Intake:
         office: the shared parts.
         settlement: makes receipts of verdicts.
         refresh: called with authorities whose view of the directory is newer than ours.
+
+    Attributes:
+        arrivals: says what was taken in.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Intake:
         self._settlement = settlement
         self._refresh = refresh
         self._examiner = Examiner(office)
+        self.arrivals = Arrivals()
         self._arrived = asyncio.Event()
 
     def wake(self) -> None:
@@ -83,6 +88,7 @@ class Intake:
                 await self._place_alone(one)
             return len(held)
         self._settlement.announce(placed)
+        self.arrivals.announce()
         return len(held)
 
     def _take(self, tx: Transaction) -> list[HeldEnvelope]:
@@ -111,6 +117,7 @@ class Intake:
             self._report("an envelope could not be stored", error, 1)
             placed = await self._place([Faulty(one.held)])
         self._settlement.announce(placed)
+        self.arrivals.announce()
 
     async def _pause(self) -> None:
         """Wait until something is held, or something that waits is due."""

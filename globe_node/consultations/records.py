@@ -164,6 +164,21 @@ class RecordRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """An inbound record, by what may be told without opening it.
+
+    Attributes:
+        position: grows with every record this node stores.
+    """
+
+    position: int
+    record_id: RecordId
+    consultation: ConsultationId
+    author: AuthorityId
+    message_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeadRow:
     """The newest record of one author in one consultation."""
 
@@ -276,6 +291,14 @@ def add_records(tx: Transaction, rows: Iterable[RecordRow]) -> None:
     """Insert records; a second one with the same record id violates a constraint."""
     if values := [_columns(row) for row in rows]:
         tx.execute(insert(RECORD), values)
+
+
+def arrivals(tx: Transaction, after: int, limit: int) -> list[Arrival]:
+    """Return inbound records after a position, oldest first."""
+    columns = (RECORD.c.position, RECORD.c.record_id, RECORD.c.consultation, RECORD.c.author, RECORD.c.type)
+    later = (RECORD.c.position > after) & (RECORD.c.direction == Direction.IN)
+    query = select(*columns).where(later).order_by(RECORD.c.position).limit(limit)
+    return [Arrival(*row) for row in tx.execute(query)]
 
 
 def record_hashes(tx: Transaction, ids: Collection[RecordId]) -> dict[RecordId, Digest]:
