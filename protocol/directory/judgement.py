@@ -269,15 +269,12 @@ def _take_in(held: Holdings, signed: SignedStatement, statement: Statement) -> H
         uses = _claims_of_officers(held.uses, network.officers, held.network.officers)
         return replace(held, network=network, chains=chains, uses={**held.uses, **uses})
     around = Surroundings(held.network.fingerprint, held.network.sample, held.uses)
-    before = held.admitted.get(statement.authority)
     names = held.names
     if isinstance(content, Admission):
         names = {**names, **require_distinct_names(content, statement.authority, names)}
-        effect = admit(statement, content, before, around)
-    elif before is None:
-        raise UntrustedError("no such authority in the directory", code=ReasonCode.UNKNOWN_AUTHORITY)
+        effect = admit(statement, content, held.admitted.get(statement.authority), around)
     else:
-        effect = change(before, content, around)
+        effect = change(held.admitted[statement.authority], content, around)
     claimed: Uses = {**held.uses, **effect.claims} if effect.claims else held.uses
     return _with_entry(replace(held, chains=chains, names=names, uses=claimed), effect.entry)
 

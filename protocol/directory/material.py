@@ -17,7 +17,6 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from nacl.bindings import crypto_sign_ed25519_pk_to_curve25519
-from nacl.exceptions import RuntimeError as SodiumError
 
 from protocol.errors import MalformedError, ReasonCode, UntrustedError
 from protocol.signing import ed25519
@@ -104,10 +103,8 @@ class Claims:
 
 
 def _curve_part_of_ed25519(raw: bytes) -> Part:
-    try:
-        return _curve_part(crypto_sign_ed25519_pk_to_curve25519(raw))
-    except SodiumError:
-        raise UntrustedError("not a public key that can be admitted") from None
+    """Return the curve part of an admitted Ed25519 key."""
+    return _curve_part(crypto_sign_ed25519_pk_to_curve25519(raw))
 
 
 def _curve_part(u: bytes) -> Part:

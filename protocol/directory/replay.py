@@ -160,13 +160,6 @@ class DirectoryState:
                 seq, prev = pending.statement.seq, pending.statement_id
         return seq + 1, prev
 
-    def heads(self) -> dict[str, tuple[int, Digest]]:
-        """Return number and last id of every chain; what peers compare.
-
-        Spec: PROTOCOL.md section 10.7.
-        """
-        return {chain: (len(ids), ids[-1]) for chain, ids in self.held.chains.items()}
-
 
 def state_of(held: Holdings) -> DirectoryState:
     """Return the state of some holdings."""

@@ -10,11 +10,13 @@ from globe_node.directory import records
 from globe_node.directory.register import GROUP, Register
 from globe_node.errors import ConfigError, ConflictError
 from globe_node.store.door import InlineDoor
+from protocol.audit.events import EventKind
 from protocol.directory.judgement import Outcome
 from protocol.directory.replay import DirectoryState
 from protocol.directory.statements import CompromisedKey, PutContact
 from protocol.errors import ReasonCode
 from protocol.identifiers import Digest
+from tests.support.audit import audit_log, recorded
 from tests.support.clock import START, FixedClock
 from tests.support.directory import (
     certified_node_keys,
@@ -142,3 +144,45 @@ async def test_pending_and_disputed_survive_a_restart() -> None:
     again = Register(store, FixedClock())
     await again.load()
     assert again.state == register.state
+
+
+async def test_what_a_cancelled_caller_had_kept_is_found_by_the_next() -> None:
+    store = memory_store()
+    register = await filled(store, *NETWORK.statements[:1])
+    _, a1, a2, *rest = NETWORK.statements
+    other = Register(store, FixedClock())
+    await other.load()
+    await other.admit([a1, a2], source="elsewhere")
+    report = await register.admit(rest, source="here")
+    assert report.counts == {Outcome.ADMITTED: 4}
+    assert register.state.view == NETWORK.state.view
+    assert len(await register.export()) == len(NETWORK.statements)
+
+
+async def test_each_statement_kept_is_in_the_audit_log() -> None:
+    store = memory_store()
+    log = audit_log()
+    register = Register(store, FixedClock(), log)
+    await register.pin(NETWORK.fingerprint)
+    await register.admit([*NETWORK.statements, b"{}"], source="file")
+    state = register.state
+    this, that = (
+        updated(state, "xa-acc", PutContact(contact=sample_contact(name))) for name in ("this", "that")
+    )
+    await register.admit([this, that, this], source="xa-acc/main")
+    events = await store.read(lambda tx: recorded(tx, log))
+    kept = [event for event in events if event.kind is EventKind.DIRECTORY_CHANGE]
+    assert [(event.peer, event.result) for event in kept] == [
+        ("", "root admitted"),
+        ("xa-acc", "admit admitted"),
+        ("xa-acc", "update admitted"),
+        ("xb-ibu", "admit admitted"),
+        ("xb-ibu", "update admitted"),
+        ("xc-aco", "admit admitted"),
+        ("xc-aco", "update admitted"),
+        ("xa-acc", "update admitted"),
+        ("xa-acc", "update dispute"),
+    ]
+    assert [event.dir_size for event in kept] == list(range(1, 10))
+    alarms = [event for event in events if event.kind is EventKind.ALARM]
+    assert [(event.peer, event.result) for event in alarms] == [("xa-acc", "disputed")]

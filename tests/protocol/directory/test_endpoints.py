@@ -76,6 +76,7 @@ def test_only_a_sample_network_may_stay_at_home(url: str, expected: HostPort) ->
         "https://xn--a.example",
         "https://xn--node-.example",
         "https://xn--.example",
+        "https://xn--99999999999.example",
         "https://ab--cd.example",
         "https://node.localhost",
         "https://printer.local",

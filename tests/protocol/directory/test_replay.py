@@ -85,3 +85,26 @@ def test_it_finds_by_country_function_language_and_name() -> None:
     by_contact = state.search(Query(name="duty desk", country="XA"), START)
     assert [hit.contacts for hit in by_contact] == [(sample_contact(),)]
     assert state.search(Query(language="fr"), START - timedelta(days=100)) == ()
+
+
+def test_an_authority_without_keys_can_not_be_reached() -> None:
+    network = sample_network()
+    state = replay(network.fingerprint, network.statements[:2])
+    with pytest.raises(LocalProtocolError) as caught:
+        state.require_active_node(A, START)
+    assert caught.value.code is ReasonCode.NO_KEY
+
+
+def test_a_key_speaks_for_its_own_authority_only_and_only_in_its_time() -> None:
+    state = sample_network().state
+    key_id = certified_node_keys(A).signing.key_id
+    for authority in (B, AuthorityId("xz-none")):
+        with pytest.raises(UntrustedError):
+            state.require_sender(authority, key_id, START)
+        with pytest.raises(UntrustedError):
+            state.signing_key(authority, key_id)
+    with pytest.raises(UntrustedError):
+        state.require_sender(A, key_id, START + timedelta(days=800))
+    retired = state.apply(updated(state, A, RetireKey(key=key_id)))
+    with pytest.raises(UntrustedError):
+        retired.require_sender(A, key_id, START)
