@@ -99,6 +99,19 @@ def make_home(home: Home) -> None:
         ) from None
 
 
+def read_bounded(path: Path, most: int) -> bytes:
+    """Read a file that a person named, up to one octet more than it may have.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}", hint="Name the right file.") from None
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Write a new file that only this user may read, flushed to the disk.
 

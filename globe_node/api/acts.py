@@ -4,23 +4,17 @@
 from globe_node.api.answers import error_object
 from globe_node.api.arguments import (
     ArrivalsArguments,
-    AuthorityArguments,
     EvidenceArguments,
     GreetArguments,
     NoArguments,
     ReadArguments,
-    SearchArguments,
-    StatementsArguments,
     SubmitArguments,
 )
 from globe_node.api.forms import json_object, json_of
 from globe_node.api.rooms import RunningRooms
 from globe_node.consultations.drafting.drafts import Draft, Submitted
-from globe_node.directory import lookup
 from globe_node.errors import NodeError
-from protocol.audit.events import AuditEvent
-from protocol.canonical import JSONObject, JSONValue
-from protocol.directory.entries import AuthorityEntry, Hit, Query
+from protocol.canonical import JSONObject
 from protocol.errors import ProtocolError
 from protocol.limits import CLOCK_TOLERANCE_SECONDS
 from protocol.octets import base64_text
@@ -89,43 +83,6 @@ async def export_evidence(rooms: RunningRooms, asked: EvidenceArguments) -> JSON
     return {"bundle": base64_text(bundle), "network": rooms.reading.register.state.network.fingerprint}
 
 
-async def search_directory(rooms: RunningRooms, asked: SearchArguments) -> JSONObject:
-    """Find authorities and contact points; seeing contact points is logged."""
-    reading = rooms.reading
-    query = Query(
-        country=asked.country or None,
-        function=asked.asked_function(),
-        language=asked.language or None,
-        name=asked.name or None,
-    )
-    found = lookup.search(reading.register.state, query, at=reading.clock.now(), officer=asked.officer)
-    await _log(rooms, found.event)
-    return {"authorities": [_hit_object(hit, rooms) for hit in found.hits]}
-
-
-async def show_authority(rooms: RunningRooms, asked: AuthorityArguments) -> JSONObject:
-    """Show the whole entry of one authority; seeing contact points is logged."""
-    reading = rooms.reading
-    entry, event = lookup.show(
-        reading.register.state, asked.id(), at=reading.clock.now(), officer=asked.officer
-    )
-    await _log(rooms, event)
-    return entry_object(entry, rooms)
-
-
-async def import_statements(rooms: RunningRooms, asked: StatementsArguments) -> JSONObject:
-    """Judge statements and keep those that hold; pin the network first, if a fingerprint is given."""
-    register = rooms.reading.register
-    if asked.network:
-        await register.pin(asked.fingerprint())
-    report = await register.admit(asked.decoded(), source=asked.source)
-    return {
-        "counts": {outcome.value: count for outcome, count in sorted(report.counts.items())},
-        "refused": [json_object(one) for one in report.refused],
-        "changed": report.changed,
-    }
-
-
 async def greet_peers(rooms: RunningRooms, asked: GreetArguments) -> JSONObject:
     """Greet some or all neighbours now and tell how it went."""
     peers = [asked.id()] if asked.authority else list(rooms.book.others())
@@ -149,44 +106,5 @@ async def status(rooms: RunningRooms, _asked: NoArguments) -> JSONObject:
     }
 
 
-def entry_object(entry: AuthorityEntry, rooms: RunningRooms) -> JSONObject:
-    """Return an authority as programs get it."""
-    now = rooms.reading.clock.now()
-    in_use = entry.node_in_use(now)
-    nodes: list[JSONValue] = [
-        {
-            "node": node.node,
-            "key": node.signing.key_id,
-            "encryption_key": node.encryption_key_id,
-            "state": node.state.value,
-            "in_use": node is in_use,
-            "not_after": json_of(node.not_after),
-        }
-        for node in entry.nodes
-    ]
-    return {
-        "authority": entry.authority,
-        "country": entry.country,
-        "names": json_of(entry.names),
-        "kind": entry.kind.value,
-        "status": entry.status_at(now).value,
-        "root_key": entry.root_key.key_id,
-        "not_after": json_of(entry.not_after),
-        "contacts": json_of(entry.contacts),
-        "endpoints": json_of(entry.endpoints),
-        "nodes": nodes,
-    }
-
-
-def _hit_object(hit: Hit, rooms: RunningRooms) -> JSONObject:
-    return {**entry_object(hit.entry, rooms), "contacts": json_of(hit.contacts)}
-
-
 def _outcome_object(outcome: Submitted | NodeError | ProtocolError) -> JSONObject:
     return outcome.to_json() if isinstance(outcome, Submitted) else error_object(outcome)
-
-
-async def _log(rooms: RunningRooms, event: AuditEvent | None) -> None:
-    if event is not None:
-        audit = rooms.reading.audit
-        await rooms.reading.store.write(lambda tx: audit.append(tx, [event]))

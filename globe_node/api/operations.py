@@ -2,13 +2,14 @@
 """The table of operations that programs of this authority may ask for. It knows no HTTP.
 
 1. What only reads needs no running node: the command line runs it on a stopped node's store as well.
-2. What acts goes through the rooms of the running node, and leaves its entry in the audit log there.
+2. What changes only the directory, or logs a look-up, needs a store that can be written.
+3. What acts goes through the rooms of the running node, and leaves its entry in the audit log there.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from globe_node.api import acts, reads
+from globe_node.api import acts, directory_acts, reads
 from globe_node.api.arguments import (
     Arguments,
     ArrivalsArguments,
@@ -61,14 +62,18 @@ READS: Mapping[str, Reading] = {
 }
 """What only reads."""
 
+WRITES: Mapping[str, Reading] = {
+    "directory.search": _reads(SearchArguments, directory_acts.search_directory),
+    "directory.show": _reads(AuthorityArguments, directory_acts.show_authority),
+    "directory.import": _reads(StatementsArguments, directory_acts.import_statements),
+}
+"""What needs a store that can be written, and no running node."""
+
 ACTS: Mapping[str, Act] = {
     "consult.arrivals": _acts(ArrivalsArguments, acts.await_arrivals),
     "consult.submit": _acts(SubmitArguments, acts.submit),
     "consult.open": _acts(ReadArguments, acts.open_record),
     "evidence.export": _acts(EvidenceArguments, acts.export_evidence),
-    "directory.search": _acts(SearchArguments, acts.search_directory),
-    "directory.show": _acts(AuthorityArguments, acts.show_authority),
-    "directory.import": _acts(StatementsArguments, acts.import_statements),
     "peers.greet": _acts(GreetArguments, acts.greet_peers),
     "node.status": _acts(NoArguments, acts.status),
 }
@@ -95,7 +100,7 @@ class Operations:
             NodeError: it can't be done, with what to do.
             ProtocolError: an argument or a statement breaks a rule.
         """
-        read = READS.get(name)
+        read = READS.get(name) or WRITES.get(name)
         if read is not None:
             return await read(self._reading, arguments)
         act = ACTS.get(name)

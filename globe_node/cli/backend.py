@@ -2,7 +2,7 @@
 """How a command reaches a node: the running one over its socket, or, for reading, a stopped one's store.
 
 1. A command does not see the difference: the operations and what they return are the same.
-2. Reading beside a stopped node opens the store read-only, and needs the passphrase of the keystore.
+2. Beside a stopped node the store is opened, to read or for the directory, with the keystore's passphrase.
 3. An error that the node answered is raised again here, with its code, text and hint.
 """
 
@@ -11,12 +11,15 @@ import http.client
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from globe_node.cli.invocation import Invocation
 from globe_node.errors import ExitCode, NodeError
 from protocol.canonical import JSONObject, JSONValue, parse_object, to_bytes
 from protocol.errors import MalformedError, ReasonCode
+
+if TYPE_CHECKING:
+    from keys.node_keys import NodeKeys
 
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """An evidence bundle or a whole directory in base64."""
@@ -101,31 +104,41 @@ class _SocketConnection(http.client.HTTPConnection):
 
 
 class OfflineBackend:
-    """The store of a stopped node, for reading.
+    """The store of a stopped node.
 
     Args:
         invocation: whose home.
         passphrase_file: where the keystore's passphrase is, or None to find or ask for it.
+        node_keys: the opened keystore, if the caller has it already.
     """
 
     running = False
 
-    def __init__(self, invocation: Invocation, passphrase_file: Path | None) -> None:
+    def __init__(
+        self, invocation: Invocation, passphrase_file: Path | None, node_keys: "NodeKeys | None" = None
+    ) -> None:
         self._invocation = invocation
         self._passphrase_file = passphrase_file
+        self._node_keys = node_keys
 
     def call(self, operation: str, arguments: JSONObject | None = None) -> JSONObject:
         """See `Backend.call`."""
         from globe_node.cli.offline import run_offline  # noqa: PLC0415 -- the store is slow to load
+        from keys import keystore  # noqa: PLC0415 -- and so are the keys
 
-        return run_offline(self._invocation, self._passphrase_file, operation, arguments or {})
+        if self._node_keys is None:
+            passphrase = self._invocation.passphrase(self._passphrase_file, of="node keys")
+            self._node_keys = keystore.open_node(self._invocation.home.node_keys, passphrase)
+        return run_offline(self._invocation, self._node_keys, operation, arguments or {})
 
 
-def backend_of(invocation: Invocation, passphrase_file: Path | None = None) -> Backend:
+def backend_of(
+    invocation: Invocation, passphrase_file: Path | None = None, node_keys: "NodeKeys | None" = None
+) -> Backend:
     """Return the running node if there is one, else its store."""
     invocation.settings()
     path = invocation.home.socket
-    return SocketBackend(path) if _answers(path) else OfflineBackend(invocation, passphrase_file)
+    return SocketBackend(path) if _answers(path) else OfflineBackend(invocation, passphrase_file, node_keys)
 
 
 def running_node(invocation: Invocation) -> Backend:

@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "keys": LazyCommand("keys", "Show, compare and rotate the keys of this node."),
     "run": LazyCommand("run", "Run the node until it is told to stop."),
     "health": LazyCommand("health", "Tell how the node is: running, queues, directory, clock, peers."),
+    "directory": LazyCommand("directory", "See who is in the network, and say how you are reached."),
     "consult": LazyCommand("consult", "Ask another authority, answer, and see what is known."),
     "evidence": LazyCommand("evidence", "Hand over the evidence of a consultation, or verify it."),
     "audit": LazyCommand("audit", "Read the audit log, and verify it."),

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a reading operation on the store of a node that does not run. It writes nothing and locks nothing."""
+"""Runs operations on the store of a node that does not run.
+
+1. Reading writes nothing and locks nothing.
+2. What changes the directory, or leaves a look-up in the audit log, holds the node's lock meanwhile.
+"""
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from globe_node.api.operations import Operations
+from globe_node.api.operations import WRITES, Operations
 from globe_node.api.rooms import ReadingRooms
 from globe_node.audit.log import AuditLog, LogName
 from globe_node.audit.vault import DerivedPeriodKeys, Vault
@@ -16,11 +19,12 @@ from globe_node.cli.invocation import Invocation
 from globe_node.clock import SystemClock
 from globe_node.directory.register import Register
 from globe_node.errors import StoreError
+from globe_node.faults import NoFaults
 from globe_node.home import Home
 from globe_node.store import driver
-from globe_node.store.door import Transaction, read_once
+from globe_node.store.database import StoreFiles, open_database
+from globe_node.store.door import InlineDoor, Store, Transaction, read_once
 from globe_node.store.instance import InstanceFile
-from keys import keystore
 from keys.node_keys import NodeKeys
 from protocol.canonical import JSONObject
 
@@ -52,38 +56,42 @@ class ReadOnlyStore:
 
 
 def run_offline(
-    invocation: Invocation, passphrase_file: Path | None, operation: str, arguments: JSONObject
+    invocation: Invocation, node_keys: NodeKeys, operation: str, arguments: JSONObject
 ) -> JSONObject:
     """Run one operation on a stopped node's store.
 
     Raises:
-        KeystoreError: the keystore can't be opened.
-        StoreError: the store can't be read.
+        StoreError: the store can't be opened or read, or another process works with it.
         NodeError: the operation needs the running node, or can't be done.
     """
     home = invocation.home
-    if not home.database.exists():
+    if operation not in WRITES and not home.database.exists():
         raise StoreError(
             "this node has never run, so there is nothing to read", hint="Start it: globe-node run"
         )
-    node_keys = keystore.open_node(home.node_keys, invocation.passphrase(passphrase_file, of="node keys"))
     return asyncio.run(_run(invocation, home, node_keys, operation, arguments))
 
 
 async def _run(
     invocation: Invocation, home: Home, node_keys: NodeKeys, operation: str, arguments: JSONObject
 ) -> JSONObject:
-    store = ReadOnlyStore(driver.connect_reader(home.database))
+    files = StoreFiles(home.database, home.lock, home.high_water)
+    instance = InstanceFile(files.instance)
+    store: Store
+    if operation in WRITES:
+        store = InlineDoor(open_database(files, invocation.entropy), NoFaults())
+    else:
+        store = ReadOnlyStore(driver.connect_reader(home.database))
     try:
         clock = SystemClock()
-        instance = InstanceFile(home.high_water)
         name = LogName(node_keys.authority, node_keys.node, instance.read().incarnation)
-        register = Register(store, clock)
+        audit = AuditLog(name, Vault(DerivedPeriodKeys(node_keys.storage)), invocation.entropy)
+        register = Register(store, clock, audit)
         await register.load()
         rooms = ReadingRooms(
             store=store,
             register=register,
-            audit=AuditLog(name, Vault(DerivedPeriodKeys(node_keys.storage)), invocation.entropy),
+            audit=audit,
             node_keys=node_keys,
             clock=clock,
             marks=lambda: instance.read().marks,

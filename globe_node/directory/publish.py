@@ -7,16 +7,18 @@ It stores and sends nothing. What it returns was checked as a peer will check it
 2. A statement that peers would refuse is never returned: it raises `LocalProtocolError` with their code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
 from keys.node_keys import AuthorityRoot, NodeKeys
+from protocol import canonical
 from protocol.directory.dsse import SignedStatement, sign_statement
 from protocol.directory.judgement import Outcome, network_fingerprint
 from protocol.directory.replay import DirectoryState, replay
 from protocol.directory.statements import (
+    MAX_OPERATIONS,
     NETWORK_SUBJECT,
     AddKey,
     Admission,
@@ -34,6 +36,9 @@ from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, Digest
 from protocol.interfaces import Signer
 from protocol.signing import labels
+
+MAX_PART_BYTES = 40_000
+"""Octets of operations in one statement: a third more as base64, and the signature, fit 65,535."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,36 @@ def update_authority(
     update = Update(ops=tuple(operations))
     signed = draft_statement(state, root.authority, update, signers=(root.signing,), issued=issued)
     return finished(state, signed)
+
+
+def update_in_parts(
+    state: DirectoryState, root: AuthorityRoot, operations: Sequence[Operation], *, issued: datetime
+) -> list[bytes]:
+    """Change what an authority says about itself, in as many statements as the operations need.
+
+    Raises:
+        LocalProtocolError: as in `update_authority`; nothing was returned then.
+    """
+    statements = []
+    for part in _parts(operations):
+        statements.append(update_authority(state, root, part, issued=issued))
+        state = state.apply(statements[-1])
+    return statements
+
+
+def _parts(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
+    """Divide operations, in order, into parts that fit one statement each."""
+    part: list[Operation] = []
+    size = 0
+    for operation in operations:
+        length = len(canonical.to_bytes(operation.to_object()))
+        if part and (size + length > MAX_PART_BYTES or len(part) >= MAX_OPERATIONS):
+            yield part
+            part, size = [], 0
+        part.append(operation)
+        size += length
+    if part:
+        yield part
 
 
 def draft_statement(

@@ -41,7 +41,7 @@ _root_passphrase_option = click.option(
 
 
 @dataclass(frozen=True, slots=True)
-class _KeyFiles:
+class KeyFiles:
     """Where the root key and the passphrases are, as options say."""
 
     passphrase_file: Path | None = None
@@ -153,10 +153,10 @@ def rotate(
     invocation: Invocation, /, *, with_tls: bool, yes: bool, as_json: bool, **files: Path | None
 ) -> None:
     """Give this node a new signing key and a new encryption key."""
-    given = _KeyFiles(**files)
+    given = KeyFiles(**files)
     passphrase = invocation.passphrase(given.passphrase_file, of="node keys")
     held = keystore.open_node(invocation.home.node_keys, passphrase)
-    root = _open_root(invocation, given, passphrase)
+    root = open_root(invocation, given, passphrase)
     if not yes and is_asked():
         click.confirm(f"Replace the keys of node {held.node} of {held.authority}?", abort=True, err=True)
     renewed = rotate_node_key(root, held, invocation.now(), invocation.entropy, with_tls=with_tls)
@@ -193,7 +193,7 @@ def prove(invocation: Invocation, /, *, network: str, as_json: bool, **files: Pa
     """Write the request for admission to a network, with proof that this authority holds its root key."""
     fingerprint_of_network = _parse_id(network)
     facts = _facts(invocation)
-    root = _open_root(invocation, _KeyFiles(**files), None)
+    root = open_root(invocation, KeyFiles(**files), None)
     request = AdmissionRequest.made_by(root, fingerprint_of_network, facts)
     path = invocation.home.admission_request
     replace_private(path, request.to_bytes())
@@ -234,7 +234,7 @@ def passphrase(
     note(f"{path} opens with the new passphrase now")
 
 
-def _open_root(invocation: Invocation, files: _KeyFiles, same: SecretBytes | None) -> AuthorityRoot:
+def open_root(invocation: Invocation, files: KeyFiles, same: SecretBytes | None) -> AuthorityRoot:
     """Open the root key with its own passphrase, or with the one that opened the node keys."""
     if files.root_passphrase_file is not None or same is None:
         same = invocation.passphrase(files.root_passphrase_file or files.passphrase_file, of="root key")

@@ -25,8 +25,8 @@ from globe_node.directory.admission_request import (
 )
 from globe_node.directory.network_folder import KeptNetwork, NetworkFolder, make_network, open_network
 from globe_node.directory.publish import draft_statement, found_network
-from globe_node.errors import ConfigError, NotPermittedError, UsageError
-from globe_node.home import replace_private
+from globe_node.errors import NotPermittedError, UsageError
+from globe_node.home import read_bounded, replace_private
 from keys import fingerprint, keystore
 from keys.node_keys import OfficerKey
 from protocol import limits
@@ -201,7 +201,7 @@ def admit(
 ) -> None:
     """Admit authorities, or renew their admission."""
     network, now = signing.network(), invocation.now()
-    asked = [parse_admission_request(_read(path, MAX_REQUEST_BYTES)) for path in requests]
+    asked = [parse_admission_request(read_bounded(path, MAX_REQUEST_BYTES)) for path in requests]
     if compared is not None and len(asked) != 1:
         raise UsageError("--compared goes with one request", hint="Admit one authority at a time.")
     for request in asked:
@@ -250,7 +250,7 @@ Example:
 def countersign_draft(invocation: Invocation, *, draft: Path, signing: _Signing, as_json: bool) -> None:
     """Add a signature to a draft; with enough of them it takes effect."""
     network = signing.network()
-    signed = parse_signed_statement(_read(draft, limits.MAX_STATEMENT_BYTES))
+    signed = parse_signed_statement(read_bounded(draft, limits.MAX_STATEMENT_BYTES))
     statement = parse_statement(signed.payload)
     if isinstance(statement.content, Admission):
         key_id = parse_public_key(statement.content.root_key).key_id
@@ -281,7 +281,7 @@ def import_statements(*, bundles: tuple[Path, ...], folder: Path, as_json: bool)
     network = _open(folder)
     before = len(network.statements)
     for path in bundles:
-        network = network.with_statements(parse_bundle(_read(path, MAX_BUNDLE_BYTES)).statements)
+        network = network.with_statements(parse_bundle(read_bounded(path, MAX_BUNDLE_BYTES)).statements)
     network.save()
     counts = {"added": len(network.statements) - before, "statements": len(network.statements)}
     if as_json:
@@ -364,14 +364,6 @@ def _ask_whether_compared(authority: AuthorityId, digits: str) -> None:
     note(f"{authority}: digits of its root key: {digits}")
     if is_asked():
         click.confirm("Did the authority read you these digits by another way?", abort=True, err=True)
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(most + 1)
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}", hint="Name the right file.") from None
 
 
 @contextlib.contextmanager
