@@ -19,6 +19,8 @@ from globe_node.consultations.office import no_such_consultation
 from globe_node.consultations.records import ConsultationRow, Direction, RecordRow
 from globe_node.delivery import outbox
 from globe_node.delivery.outbox import SentRow
+from globe_node.delivery.records import LaneRow
+from globe_node.delivery.records import lanes as delivery_lanes
 from globe_node.store.door import Transaction
 from keys.storage_key import StorageKey
 from protocol.canonical import JSONObject
@@ -63,7 +65,7 @@ class EvidenceLine:
         at: when, by the clock of whoever says so.
         signed_by: `authority/node`, and the key id; empty for what only this node's own log holds.
         reason: a reason code, or empty.
-        attempts: of a waiting message, how often it was tried.
+        attempts: of a waiting message, how often its peer was tried in vain since it last answered.
         next_attempt_at: of a waiting message, when it is tried again.
         deadline_at: of a waiting message, until when it is tried.
     """
@@ -311,10 +313,12 @@ def _held_lines(row: RecordRow, me: AuthorityId) -> list[EvidenceLine]:
 def _sent_lines(tx: Transaction, row: RecordRow, sent: Sequence[SentRow]) -> list[EvidenceLine]:
     lines = [EvidenceLine("submitted", row.author, moment_of(row.stored_ms), f"{row.author}/{row.node}")]
     proofs = outbox.evidence(tx, sent)
+    waiting = [one for one in sent if one.state is DeliveryState.QUEUED]
+    lanes = {lane.peer: lane for lane in delivery_lanes(tx)} if waiting else {}
     for one in sent:
         lines.extend(receipt_lines(one, proofs.get(one.position, [])))
         if one.state is DeliveryState.QUEUED:
-            lines.append(_waiting_line(one, row))
+            lines.append(_waiting_line(one, row, lanes.get(one.peer)))
     return lines
 
 
@@ -338,13 +342,14 @@ def receipt_lines(row: SentRow, receipts: Sequence[bytes]) -> list[EvidenceLine]
     return sorted(lines, key=lambda line: line.at)
 
 
-def _waiting_line(sent: SentRow, row: RecordRow) -> EvidenceLine:
+def _waiting_line(sent: SentRow, row: RecordRow, lane: LaneRow | None) -> EvidenceLine:
+    next_ms = max(sent.next_attempt_ms, lane.next_attempt_ms if lane else 0)
     return EvidenceLine(
         stage="waiting",
         authority=sent.peer,
         at=moment_of(row.stored_ms),
-        reason=sent.reason,
-        attempts=sent.attempts,
-        next_attempt_at=moment_of(sent.next_attempt_ms) if sent.next_attempt_ms else None,
+        reason=sent.reason or (lane.reason if lane else ""),
+        attempts=sent.attempts + (lane.failures if lane else 0),
+        next_attempt_at=moment_of(next_ms) if next_ms else None,
         deadline_at=moment_of(sent.deadline_ms),
     )

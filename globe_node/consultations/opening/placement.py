@@ -70,6 +70,7 @@ class IntakeTransaction:
         self._verdicts: list[Verdict] = []
         self._events: list[AuditEvent] = []
         self._waiting: list[HeldEnvelope] = []
+        self._parked: list[Opened] = []
         self._routes: dict[AuthorityId, set[bytes]] = {}
 
     def run(self) -> Settled:
@@ -83,11 +84,12 @@ class IntakeTransaction:
                 self._waiting.append(one.held)
             else:
                 self._count(one.held)
+        self._place_parked()
         self._casebook.write()
         records.add_records(self._tx, self._rows)
+        inbox.postpone(self._tx, [held.position for held in self._waiting], self._now_ms + LOOK_AGAIN_MS)
         for sender, routes in self._routes.items():
             inbox.release(self._tx, sender, routes, self._now_ms)
-        inbox.postpone(self._tx, [held.position for held in self._waiting], self._now_ms + LOOK_AGAIN_MS)
         settled = self._settlement.settle(self._tx, self._verdicts)
         if self._events:
             self._office.audit.append(self._tx, self._events)
@@ -99,14 +101,25 @@ class IntakeTransaction:
         try:
             self._take(opened)
         except _WaitError:
-            if self._now_ms - opened.held.received_ms < PATIENCE_SECONDS * 1000:
-                self._waiting.append(opened.held)
-            else:
-                self._reject(opened.held, ReasonCode.SEQUENCE_GAP, opened.digest)
+            self._parked.append(opened)
         except RemoteProtocolError as error:
             self._reject(opened.held, error.code, opened.digest)
         else:
             self._receive(opened)
+
+    def _place_parked(self) -> None:
+        """Look again at what had to wait, as long as others of the batch make way for it."""
+        before = len(self._parked) + 1
+        while 0 < len(self._parked) < before:
+            before, parked = len(self._parked), self._parked
+            self._parked = []
+            for opened in parked:
+                self._place(opened)
+        for opened in self._parked:
+            if self._now_ms - opened.held.received_ms < PATIENCE_SECONDS * 1000:
+                self._waiting.append(opened.held)
+            else:
+                self._reject(opened.held, ReasonCode.SEQUENCE_GAP, opened.digest)
 
     def _take(self, opened: Opened) -> None:
         """Check one record against what is here, then take it in.
