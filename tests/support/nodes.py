@@ -161,12 +161,12 @@ async def town(*authorities: str) -> AsyncIterator[Town]:
 def request(*to: str, **changes: Any) -> Draft:
     """A lean request, to B if nobody is named."""
     body = {key: changes.pop(key) for key in tuple(changes) if key not in Draft.__slots__}
-    return Draft(
-        message_type=MessageType.CONSULT_REQUEST,
-        body=lean_request(**body),
-        recipients=tuple(AuthorityId(name) for name in to or (B,)),
-        **changes,
-    )
+    draft: dict[str, Any] = {
+        "message_type": MessageType.CONSULT_REQUEST,
+        "body": lean_request(**body),
+        "recipients": tuple(AuthorityId(name) for name in to or (B,)),
+    }
+    return Draft(**{**draft, **changes})
 
 
 def reply(to: Submitted, message_type: MessageType, body: dict[str, Any], **changes: Any) -> Draft:

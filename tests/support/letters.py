@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Letters that no honest desk would write: made with a node's own keys, each part changeable."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from globe_node.consultations.moments import unix_milliseconds
+from globe_node.delivery import wire
+from globe_node.delivery.link import Answer, Operation
+from globe_node.delivery.wire import EnvelopesAnswer, parse_envelopes_answer
+from keys.node_keys import NodeKeys
+from protocol import e2ee
+from protocol.codes.message_types import MessageType
+from protocol.envelope import EnvelopeClass, Frame, Sender, envelope_hash, parse_envelope, routing_id_of
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId, uuid7
+from protocol.receipts import ReceiptEntry, parse_signed_receipt
+from protocol.record import Author, Record, SignedRecord, record_hash
+from protocol.signing import labels
+from protocol.signing.batch import sign_batch
+from tests.support.bodies import lean_request
+from tests.support.clock import START
+from tests.support.delivery import identity_of
+from tests.support.directory import certified_node_keys, sample_network
+from tests.support.entropy import SeededEntropy
+from tests.support.nodes import A, B, Town
+
+ENTROPY = SeededEntropy("letters")
+LIFE = "a1" * 8
+
+
+def fresh_id(seconds: float = 0.0) -> str:
+    """A UUIDv7 of the sample day."""
+    now_ms = unix_milliseconds(START + timedelta(seconds=seconds))
+    return str(uuid7(now_ms, ENTROPY.random_bytes(10)))
+
+
+def letter_record(by: str = A, /, **changes: Any) -> Record:
+    """A request from A to B, as its author's node would write it."""
+    holder = certified_node_keys(by)
+    record = Record(
+        type=MessageType.CONSULT_REQUEST,
+        consultation=ConsultationId(fresh_id()),
+        record_id=RecordId(fresh_id()),
+        author=Author(holder.authority, holder.node, holder.signing.key_id, LIFE),
+        author_seq=1,
+        prev="",
+        seen={},
+        recipients=(AuthorityId(B),),
+        created=START,
+        expires=START + timedelta(days=9),
+        in_reply_to="",
+        handling=("H1", "H2"),
+        legal_basis=(),
+        body=lean_request(),
+        attachments=(),
+        directory=sample_network().state.view,
+    )
+    return replace(record, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A sealed record.
+
+    Attributes:
+        signer: whose key signs; the author's if None.
+        seal_to: whose encryption key it is sealed to.
+        frame: members of the frame that differ from the record.
+        data: the bytes of the record, if they are not those of `record`.
+        signed: the application data, if it is not the signed record.
+    """
+
+    record: Record
+    signer: NodeKeys | None = None
+    seal_to: tuple[str, ...] = (B,)
+    frame: dict[str, Any] | None = None
+    data: bytes | None = None
+    signed: bytes | None = None
+
+    @property
+    def digest(self) -> Digest:
+        """Hash of the record."""
+        return record_hash(self.data or self.record.to_bytes())
+
+    def seal(self) -> bytes:
+        """Return a new envelope with it."""
+        record, author = self.record, self.record.author
+        data = self.data or record.to_bytes()
+        signer = (self.signer or certified_node_keys(author.authority)).signing
+        (block,) = sign_batch(signer, labels.RECORD, [bytes.fromhex(self.digest)], ENTROPY)
+        signed = self.signed or SignedRecord(data, block, (), record).to_bytes()
+        frame = Frame(
+            envelope_class=EnvelopeClass.APPLICATION,
+            sender=Sender(author.authority, author.node),
+            routing_id=routing_id_of(record.consultation.encode("ascii")),
+            envelope_id=EnvelopeId(bytes.fromhex(fresh_id().replace("-", ""))),
+            created_ms=unix_milliseconds(record.created),
+            expires_ms=unix_milliseconds(record.expires),
+        )
+        frame = replace(frame, **(self.frame or {}))
+        recipients = [certified_node_keys(name).encryption.public_key for name in self.seal_to]
+        return e2ee.seal(signed, frame, recipients, ENTROPY)
+
+
+async def post(town: Town, *envelopes: bytes, source: str = A, to: str = B) -> EnvelopesAnswer:
+    """Hand envelopes to a node as one request of another."""
+    answer: Answer = await town.exchange.handlers[to].handle(
+        identity_of(source), Operation.ENVELOPES, wire.write_items(list(envelopes))
+    )
+    assert answer.code is None, answer.code
+    return parse_envelopes_answer(answer.body)
+
+
+def entry_of(answer: EnvelopesAnswer, envelope: bytes) -> ReceiptEntry:
+    """What the receipts of an answer say of an envelope."""
+    digest = envelope_hash(parse_envelope(envelope).raw)
+    (entry,) = [
+        entry
+        for octets in answer.receipts
+        for entry in parse_signed_receipt(octets).content.entries
+        if entry.envelope == digest
+    ]
+    return entry
