@@ -204,6 +204,7 @@ def build_node(parts: NodeParts) -> Node:
     delivery = _build_delivery(parts, office, book, tasks)
     desk = Desk(office, deadline_seconds=parts.deadline_seconds, wake=delivery.courier.wake)
     register.subscribe(lambda _state: delivery.courier.directory_changed())
+    register.subscribe(lambda _state: delivery.intake.wake())
     return Node(
         parts=parts,
         register=register,

@@ -10,6 +10,7 @@ Not the reception of envelopes (`delivery.reception`), and no rule of its own: t
 3. An envelope on which we fail ourselves does not stop the others: it is tried three times, then it is put
    into quarantine, and its sender gets a signed rejection.
 4. What came before the record it follows waits for it, for a while.
+5. A node without a key in use can sign no receipt, so it decides nothing until it has one.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from globe_node.consultations.opening.placement import IntakeTransaction
 from globe_node.delivery import inbox
 from globe_node.delivery.inbox import HeldEnvelope
 from globe_node.delivery.settlement import Settled, Settlement
-from globe_node.errors import StoreError
+from globe_node.errors import NotPermittedError, StoreError
 from globe_node.store.door import Transaction
 from protocol.identifiers import AuthorityId
 
@@ -56,7 +57,7 @@ class Intake:
         self._arrived = asyncio.Event()
 
     def wake(self) -> None:
-        """Say that something is held; from the event loop."""
+        """Say that something is held, or that the directory has changed; from the event loop."""
         self._arrived.set()
 
     async def run(self) -> None:
@@ -70,6 +71,8 @@ class Intake:
     async def work(self) -> int:
         """Decide on one batch of what is due; return how many there were."""
         office = self._office
+        if not office.can_sign():
+            return 0
         held = await office.store.read(self._take)
         if not held:
             return 0
@@ -82,6 +85,8 @@ class Intake:
             placed = await self._place(examined)
         except StoreError:
             raise
+        except NotPermittedError:  # our key went out of use meanwhile
+            return 0
         except Exception as error:  # one of them is at fault: find it by taking each alone
             self._report("a batch of envelopes could not be stored", error, len(held))
             for one in examined:
@@ -123,7 +128,7 @@ class Intake:
         """Wait until something is held, or something that waits is due."""
         due_ms = await self._office.store.read(inbox.next_due_ms)
         pause = IDLE_SECONDS
-        if due_ms is not None:
+        if due_ms is not None and self._office.can_sign():
             pause = min(max(due_ms - self._office.now_ms(), 1) / 1000, IDLE_SECONDS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):

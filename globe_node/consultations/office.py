@@ -7,7 +7,7 @@ from globe_node.audit.log import AuditLog
 from globe_node.clock import Clock
 from globe_node.consultations.moments import unix_milliseconds
 from globe_node.directory.register import Register
-from globe_node.errors import NotFoundError, NotPermittedError
+from globe_node.errors import NodeError, NotFoundError, NotPermittedError
 from globe_node.faults import FaultPoints
 from globe_node.logs import EventLog
 from globe_node.store.door import Store
@@ -56,6 +56,14 @@ class Office:
             hint="Have the authority admitted, and publish the key with `directory publish`.",
             code=ReasonCode.NO_KEY,
         )
+
+    def can_sign(self) -> bool:
+        """Say whether the directory names a key of this node that is in use."""
+        try:
+            self.signer(self.register.state)
+        except NodeError:
+            return False
+        return True
 
     def seal_record(self, record_id: RecordId, application_data: bytes) -> bytes:
         """Seal a record at rest, bound to its row."""

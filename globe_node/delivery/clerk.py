@@ -15,6 +15,7 @@ from hashlib import sha256
 from globe_node.clock import Clock
 from globe_node.delivery.link import PeerIdentity
 from globe_node.delivery.peers import PeerBook
+from globe_node.errors import NodeError
 from protocol import limits
 from protocol.errors import ProtocolError, UntrustedError
 from protocol.identifiers import AuthorityId, RecordId, uuid7
@@ -33,7 +34,7 @@ class ClerkDesk:
 
     Attributes:
         identity: this node.
-        signer: gives the node's present signing key.
+        signer: gives the node's present signing key, or raises `NodeError` if it has none in use.
         peers: the directory.
         clock: the time.
         entropy: for ids and salts.
@@ -61,6 +62,14 @@ class Clerk:
     def now_ms(self) -> int:
         """Return Unix time in milliseconds."""
         return unix_ms(self._desk.clock.now())
+
+    def can_sign(self) -> bool:
+        """Say whether this node has a key in use now."""
+        try:
+            self._desk.signer()
+        except NodeError:
+            return False
+        return True
 
     def sign(self, entries: Mapping[AuthorityId, Sequence[ReceiptEntry]]) -> list[SignedReceipt]:
         """Sign receipts.

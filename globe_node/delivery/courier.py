@@ -4,7 +4,8 @@
 1. At the start everything that was queued goes on by itself; nobody has to send anything new.
 2. The start is spread over a moment, so that nodes that get their power back together don't knock together.
 3. At its deadline a message ends as undeliverable, with evidence signed by this node: it proves that we
-   tried, and why we did not succeed. A receipt that comes later is kept beside it.
+   tried, and why we did not succeed. A receipt that comes later is kept beside it. Without a key in use
+   nothing can be signed, so nothing ends until there is one.
 4. Every task runs in the task group of the node.
 """
 
@@ -17,6 +18,7 @@ from globe_node.delivery import outbox, records
 from globe_node.delivery.lanes import Lane, LaneStatus, LaneTools
 from globe_node.delivery.outbox import CONTROL_CLASS, Queued, SentRow
 from globe_node.delivery.records import LaneRow, ReceiptRow
+from globe_node.errors import NotPermittedError
 from globe_node.store.door import Transaction
 from protocol import delivery
 from protocol.errors import ReasonCode
@@ -137,13 +139,16 @@ class Courier:
         if self._next_deadline_ms is None:
             await self._sooner.wait()
             return
-        if self._next_deadline_ms > now_ms:
-            seconds = min((self._next_deadline_ms - now_ms) / 1000, SWEEP_SECONDS)
+        overdue = self._next_deadline_ms <= now_ms
+        if not overdue or not self._tools.clerk.can_sign():
+            ahead = SWEEP_SECONDS if overdue else (self._next_deadline_ms - now_ms) / 1000
+            seconds = min(ahead, SWEEP_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._sooner.wait()
             return
-        await self._tools.store.write(lambda tx: self._end_overdue(tx, now_ms))
+        with contextlib.suppress(NotPermittedError):  # our key went out of use meanwhile
+            await self._tools.store.write(lambda tx: self._end_overdue(tx, now_ms))
 
     def _end_overdue(self, tx: Transaction, now_ms: int) -> None:
         rows = outbox.overdue(tx, now_ms, _SWEEP_ROWS)
