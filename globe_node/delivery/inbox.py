@@ -71,12 +71,16 @@ class Batch:
         peer: who sent them.
         arrivals: by id; of an id that came twice with other octets, the first.
         refused: what was refused before the store was asked.
+        conflicts: refused for an id that came twice, with the hash of the second.
+        foreign: hashes of envelopes that name another sender than the peer.
         unreadable: codes of items without a readable id.
     """
 
     peer: PeerIdentity
     arrivals: Mapping[EnvelopeId, Arrival]
     refused: Mapping[EnvelopeId, ReasonCode]
+    conflicts: Mapping[EnvelopeId, Digest]
+    foreign: Sequence[Digest]
     unreadable: Sequence[ReasonCode]
 
 
@@ -140,6 +144,8 @@ def read_batch(peer: PeerIdentity, items: Iterable[bytes], now_ms: int) -> Batch
     """Read the envelopes of one request; nothing here raises for what is in them."""
     arrivals: dict[EnvelopeId, Arrival] = {}
     refused: dict[EnvelopeId, ReasonCode] = {}
+    conflicts: dict[EnvelopeId, Digest] = {}
+    foreign: list[Digest] = []
     unreadable: list[ReasonCode] = []
     for item in items:
         try:
@@ -150,19 +156,21 @@ def read_batch(peer: PeerIdentity, items: Iterable[bytes], now_ms: int) -> Batch
         frame = envelope.frame
         if tuple(frame.sender) != (peer.authority, peer.node):
             refused[frame.envelope_id] = ReasonCode.REFUSED
+            foreign.append(envelope_hash(item))
             continue
         arrival = Arrival(envelope, envelope_hash(item), _fault(envelope, now_ms))
         first = arrivals.setdefault(arrival.envelope_id, arrival)
         if first.digest != arrival.digest:
             refused[arrival.envelope_id] = ReasonCode.ID_CONFLICT
-    return Batch(peer, arrivals, refused, unreadable)
+            conflicts[arrival.envelope_id] = arrival.digest
+    return Batch(peer, arrivals, refused, conflicts, foreign, unreadable)
 
 
 def accept(tx: Transaction, batch: Batch, *, now_ms: int, quota: Quota) -> Accepted:
     """Store what is new of a batch and say what is known of the rest."""
     known = _known(tx, batch.peer.authority, batch.arrivals)
     fresh: list[Arrival] = []
-    conflicts: dict[EnvelopeId, Digest] = {}
+    conflicts = dict(batch.conflicts)
     repeats: list[_Stored] = []
     for envelope_id, arrival in batch.arrivals.items():
         stored = known.get(envelope_id)

@@ -3,8 +3,10 @@
 
 1. Every envelope that comes in, every receipt that moves a message, every end without the other side and
    every alarm has an entry.
-2. An alarm is a claim of a peer that does not hold: an id used twice, a receipt for what was never sent, a
-   receipt that contradicts what is known, an answer that is none.
+2. An alarm is a claim of a peer that does not hold: an envelope of somebody else, a receipt for what was
+   never sent or under an id used before, a receipt that contradicts what is known, an answer that is none.
+3. A peer that makes false claims by the thousand fills no log: a number of alarms in an hour shows it, and no
+   more are written.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +23,10 @@ from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId
 from protocol.receipts import DeliveryState, SignedReceipt, receipt_hash
 
+MAX_ALARMS_AN_HOUR = 100
+"""Alarms about one peer that are written down."""
+_HOUR_SECONDS = 3_600.0
+
 
 class Appender(Protocol):
     """The audit log, as far as delivery writes to it."""
@@ -36,6 +42,7 @@ class Journal:
     def __init__(self, log: Appender, clock: Clock) -> None:
         self._log = log
         self._clock = clock
+        self._alarms: dict[AuthorityId, tuple[float, int]] = {}
 
     def received(self, tx: Transaction, sender: AuthorityId, arrivals: Sequence[Arrival]) -> None:
         """Envelopes were stored, none of them opened yet."""
@@ -130,13 +137,24 @@ class Journal:
     def alarm(self, tx: Transaction, peer: AuthorityId, alarms: Mapping[Digest, ReasonCode]) -> None:
         """A peer claimed what does not hold; by hash of the envelope or octets that the claim is about."""
         now = self._clock.now()
+        written = list(alarms.items())[: self._allowed(peer, len(alarms))]
         self._append(
             tx,
             [
                 AuditEvent(kind=EventKind.ALARM, at=now, peer=peer, digest=digest, result=code.value)
-                for digest, code in alarms.items()
+                for digest, code in written
             ],
         )
+
+    def _allowed(self, peer: AuthorityId, wanted: int) -> int:
+        """Return how many more alarms about a peer are written in this hour, and count them."""
+        now = self._clock.monotonic()
+        since, count = self._alarms.get(peer, (now, 0))
+        if now - since >= _HOUR_SECONDS:
+            since, count = now, 0
+        allowed = min(wanted, MAX_ALARMS_AN_HOUR - count)
+        self._alarms[peer] = since, count + allowed
+        return allowed
 
     def _append(self, tx: Transaction, events: Sequence[AuditEvent]) -> None:
         if events:
@@ -145,7 +163,7 @@ class Journal:
 
 def apply_receipts(
     tx: Transaction, journal: Journal, receipts: Sequence[tuple[SignedReceipt, bytes]], now_ms: int
-) -> None:
+) -> set[Digest]:
     """Move what verified receipts of a peer cover, and write down what moved and what did not fit.
 
     Args:
@@ -153,7 +171,11 @@ def apply_receipts(
         journal: where it is written down.
         receipts: each as values and as the octets that came.
         now_ms: Unix time.
+
+    Returns:
+        Hashes of the envelopes that they count for.
     """
+    settled: set[Digest] = set()
     for signed, octets in receipts:
         applied = outbox.apply_receipt(tx, signed.content, octets, now_ms)
         journal.answered(tx, signed, applied.moved)
@@ -161,6 +183,8 @@ def apply_receipts(
         if applied.beside:
             alarms[receipt_hash(signed.receipt)] = ReasonCode.ILLEGAL_MOVE
         journal.alarm(tx, signed.content.issuer.authority, alarms)
+        settled |= applied.settled
+    return settled
 
 
 def _text(envelope_id: EnvelopeId) -> str:

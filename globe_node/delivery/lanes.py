@@ -318,13 +318,14 @@ class Lane:
     async def _take_receipts(self, parcel: _Parcel, answer: wire.EnvelopesAnswer) -> None:
         verified = await self._verified(answer.receipts)
         covered = {entry.envelope for signed, _ in verified for entry in signed.content.entries}
-        left = [row for row in parcel.rows if row.envelope_hash not in covered]
-        if len(left) == len(parcel.rows) and not answer.pending and not answer.refused:
+        silent = all(row.envelope_hash not in covered for row in parcel.rows)
+        if silent and not answer.pending and not answer.refused:
             raise RemoteProtocolError("an answer that proves nothing of what was sent")
         whole = next((code for code in answer.refused.values() if code in _WHOLE_PEER), None)
 
         def apply(tx: Transaction) -> None:
-            apply_receipts(tx, self._tools.journal, verified, self._tools.clerk.now_ms())
+            settled = apply_receipts(tx, self._tools.journal, verified, self._tools.clerk.now_ms())
+            left = [row for row in parcel.rows if row.envelope_hash not in settled]
             self._put_off(tx, left, set(answer.pending))
             self._forget_failures(tx)
             self._tools.faults.point("receipt.before_commit")

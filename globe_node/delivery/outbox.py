@@ -4,7 +4,8 @@
 1. An envelope is queued in the transaction that makes it; from then on it is forgotten by nobody.
 2. For each recipient a message is in one state, and it moves as `protocol.receipts.advance` says. A receipt
    that contradicts what is known is kept beside it as evidence and changes nothing.
-3. A receipt counts only for what was sent to its issuer, by hash of the envelope and of the record.
+3. A receipt counts only for what was sent to its issuer, by hash of the envelope and of the record. Of two
+   receipts with one id the second counts for nothing: evidence must cover what it is kept for.
 4. Receipts that we post travel here too, as control rows: they end when the peer took them or at their
    deadline, and no receipt is ever made for them.
 """
@@ -18,7 +19,7 @@ from globe_node.delivery.link import Operation
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from protocol import limits
-from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
+from protocol.errors import ConflictError, LocalProtocolError, ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId
 from protocol.receipts import DeliveryState, Receipt, ReceiptEntry, ReceiptStatus, advance
 
@@ -108,12 +109,15 @@ class Applied:
     Attributes:
         moved: messages that reached a new state.
         beside: messages whose receipt contradicts what is known; it is kept as evidence.
-        alarms: entries that fit nothing we sent to that peer, with `ack_unknown` or `evidence_invalid`.
+        alarms: entries that fit nothing we sent to that peer, with `ack_unknown` or `evidence_invalid`; or
+            the first entry of a receipt whose id was used before, with `id_conflict`.
+        settled: hashes of the envelopes that it counts for, moved or not.
     """
 
     moved: Sequence[tuple[SentRow, DeliveryState]] = ()
     beside: Sequence[SentRow] = ()
     alarms: Sequence[tuple[ReceiptEntry, ReasonCode]] = ()
+    settled: frozenset[Digest] = frozenset()
 
 
 def enqueue(tx: Transaction, items: Sequence[Outgoing], now_ms: int) -> Queued:
@@ -235,9 +239,12 @@ def apply_receipt(tx: Transaction, receipt: Receipt, signed: bytes, now_ms: int)
     if not matched:
         return Applied(alarms=alarms)
     stored = records.ReceiptRow(receipt.receipt_id, peer, receipt.to, signed)
-    number = records.add_receipt(tx, stored, now_ms)
+    try:
+        number = records.add_receipt(tx, stored, now_ms)
+    except ConflictError as error:
+        return Applied(alarms=[(receipt.entries[0], error.code)])
     moved, beside = _move(tx, matched, number=number, now_ms=now_ms)
-    return Applied(moved, beside, alarms)
+    return Applied(moved, beside, alarms, frozenset(entry.envelope for _, entry in matched))
 
 
 def end_posted(tx: Transaction, positions: Iterable[int], now_ms: int) -> None:

@@ -19,7 +19,7 @@ from globe_node.delivery.inbox import DEFAULT_QUOTA, Accepted, Batch, Quota
 from globe_node.delivery.journal import Journal, apply_receipts
 from globe_node.delivery.link import Answer, Operation, PeerIdentity
 from globe_node.delivery.settlement import ReceiptBoard, Settled, Settlement, Verdict
-from globe_node.errors import StoreError
+from globe_node.errors import NodeError, StoreError
 from globe_node.faults import FaultPoints
 from globe_node.store.door import Store, Transaction
 from protocol import limits
@@ -30,7 +30,9 @@ from protocol.receipts import SignedReceipt, parse_signed_receipt
 RECEIPT_WAIT_SECONDS = 5.0
 """How long an answer waits for the receipts of its envelopes."""
 BUSY_SECONDS = 5.0
-"""When to come back if the store takes nothing now."""
+"""When to come back if this node can take nothing now."""
+_TOLD = frozenset({ReasonCode.BUSY, ReasonCode.STORAGE_FULL})
+"""What a peer may know of our store; anything else is `storage_failed`."""
 
 
 class DirectoryDesk(Protocol):
@@ -89,7 +91,10 @@ class Reception:
         except RemoteProtocolError as error:
             return Answer(error.code, b"")
         except StoreError as error:
-            return Answer(error.code, b"", retry_after=BUSY_SECONDS)
+            code = error.code if error.code in _TOLD else ReasonCode.STORAGE_FAILED
+            return Answer(code, b"", retry_after=BUSY_SECONDS)
+        except NodeError:  # why we can't, for example for want of a key in use, is nobody else's business
+            return Answer(ReasonCode.BUSY, b"", retry_after=BUSY_SECONDS)
 
     async def _answer(self, peer: PeerIdentity, operation: Operation, body: bytes) -> bytes:
         match operation:
@@ -139,6 +144,7 @@ class Reception:
         desk.journal.received(tx, sender, [*accepted.held, *unacceptable])
         desk.journal.rejected(tx, sender, unacceptable)
         desk.journal.conflicts(tx, sender, accepted.conflicts)
+        desk.journal.alarm(tx, sender, dict.fromkeys(batch.foreign, ReasonCode.REFUSED))
         desk.faults.point("inbox.before_commit")
         return accepted, settled
 
@@ -151,14 +157,21 @@ class Reception:
         )
         verified: list[tuple[SignedReceipt, bytes]] = []
         refused: dict[EnvelopeId, ReasonCode] = {}
+        unreadable: list[ReasonCode] = []
         for octets in items:
-            signed = parse_signed_receipt(octets)
+            try:
+                signed = parse_signed_receipt(octets)
+            except RemoteProtocolError as error:
+                unreadable.append(error.code)
+                continue
             try:
                 desk.clerk.verify(signed, peer.authority)
             except RemoteProtocolError as error:
                 refused[EnvelopeId(UUID(signed.content.receipt_id).bytes)] = error.code
             else:
                 verified.append((signed, octets))
+        if not verified and not refused:
+            raise RemoteProtocolError("no receipt that can be read", code=unreadable[0])
 
         def apply(tx: Transaction) -> None:
             apply_receipts(tx, desk.journal, verified, desk.clerk.now_ms())

@@ -17,6 +17,7 @@ from enum import IntEnum
 
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
+from protocol.errors import ConflictError
 from protocol.identifiers import AuthorityId
 
 
@@ -63,15 +64,22 @@ class LaneRow:
 
 
 def add_receipt(tx: Transaction, row: ReceiptRow, now_ms: int) -> int:
-    """Store a receipt unless it is there; return its number. Numbers start at 1."""
+    """Store a receipt unless it is there; return its number. Numbers start at 1.
+
+    Raises:
+        ConflictError: another receipt of this issuer has the same id; the first one stands.
+    """
     driver = driver_of(tx)
     driver.execute(
         "INSERT OR IGNORE INTO receipt (receipt_id, issuer, recipient, stored_ms, signed)"
         " VALUES (?, ?, ?, ?, ?)",
         (row.receipt_id, row.issuer, row.recipient, now_ms, row.signed),
     )
-    sql = "SELECT number FROM receipt WHERE receipt_id = ? AND issuer = ?"
-    return int(driver.execute(sql, (row.receipt_id, row.issuer)).fetchone()[0])
+    sql = "SELECT number, signed FROM receipt WHERE receipt_id = ? AND issuer = ?"
+    number, signed = driver.execute(sql, (row.receipt_id, row.issuer)).fetchone()
+    if signed != row.signed:
+        raise ConflictError("this id was used for another receipt")
+    return int(number)
 
 
 def receipts(tx: Transaction, numbers: Iterable[int]) -> dict[int, bytes]:
