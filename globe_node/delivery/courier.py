@@ -29,8 +29,8 @@ START_SECONDS = 1.0
 """Over how long the first attempts after a start are spread."""
 GREETING_SPACING_SECONDS = 0.02
 """How much longer the greetings of a start take for each peer of the network."""
-SWEEP_SECONDS = 30.0
-"""Longest time between a deadline that was moved closer and its notice."""
+SWEEP_SECONDS = 60.0
+"""How often deadlines are compared with the clock, which somebody may have moved."""
 _SWEEP_ROWS = 250
 
 Greet = Callable[[AuthorityId], Awaitable[None]]

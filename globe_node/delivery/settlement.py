@@ -67,7 +67,7 @@ class ReceiptBoard:
     def __init__(self) -> None:
         self._waiting: dict[EnvelopeKey, list[Waiting]] = {}
 
-    def awaited(self, key: EnvelopeKey) -> bool:
+    def is_awaited(self, key: EnvelopeKey) -> bool:
         """Say whether a request waits for this envelope; may be asked from the store's thread."""
         return key in self._waiting
 
@@ -167,7 +167,7 @@ class Settlement:
             octets = self._store(tx, signed, covered)
             names = [(to, verdict.envelope_id) for verdict in covered]
             receipts.update(dict.fromkeys(names, octets))
-            if not all(self._board.awaited(key) for key in names):
+            if not all(self._board.is_awaited(key) for key in names):
                 late.append(signed)
         settled = Settled(receipts, self._queue(tx, late))
         self._faults.point("settle.before_commit")

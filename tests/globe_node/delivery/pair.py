@@ -46,7 +46,7 @@ class Pair:
         station = build_station(
             Machine(
                 authority=name,
-                authorities=(A, B),
+                authorities=(A, B, C),
                 store=InlineDoor(self.databases[name], NoFaults()),
                 clock=self.clock,
                 entropy=SeededEntropy(f"{name} {self._starts}"),
@@ -130,6 +130,7 @@ async def _running() -> AsyncIterator[Pair]:
     pair = Pair()
     pair.start(A)
     pair.start(B)
+    await asyncio.sleep(0.001)
     try:
         yield pair
     finally:
