@@ -6,7 +6,7 @@ import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 
@@ -39,6 +39,16 @@ SHORT = SiteLimits(
     max_connections_per_source=1000,
 )
 """Bounds that end a test of slowness soon."""
+ROOMY = replace(
+    SHORT,
+    handshake_seconds=20,
+    header_seconds=20,
+    idle_seconds=20,
+    body_grace_seconds=20,
+    body_seconds=20,
+    answer_seconds=20,
+)
+"""Bounds that no test meets by accident, on however busy a machine."""
 
 
 @cache
@@ -93,7 +103,7 @@ def trusting(*names: str) -> TrustedPeers:
 @asynccontextmanager
 async def running_site(
     *names: str,
-    limits: SiteLimits = SHORT,
+    limits: SiteLimits = ROOMY,
     handler: object = None,
     log: EventLog | None = None,
     identity: TLSIdentity | None = None,
@@ -176,7 +186,7 @@ def _load_pem(context: ssl.SSLContext, pem: bytes) -> None:
         context.load_cert_chain(file.name)
 
 
-async def eventually(holds: Callable[[], bool], *, seconds: float = 3.0) -> None:
+async def eventually(holds: Callable[[], bool], *, seconds: float = 15.0) -> None:
     """Wait until something holds, or fail."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 -- what is waited for sets no event
@@ -196,7 +206,7 @@ async def raw_connection(
         writer.transport.abort()
 
 
-async def until_closed(reader: asyncio.StreamReader, *, seconds: float = 5.0) -> bytes:
+async def until_closed(reader: asyncio.StreamReader, *, seconds: float = 15.0) -> bytes:
     """Return what comes until the other end closes the connection, however it does that."""
     received = b""
     try:

@@ -99,12 +99,12 @@ def asked(answer: bytes) -> Answer | LineError:
         writer.write(answer)
 
     async def go() -> Answer | LineError:
-        limits = LineLimits(connect_seconds=2, silence_seconds=0.1)
+        limits = LineLimits(connect_seconds=15, silence_seconds=0.1)
         transport = HTTPTransport(tls_identity("xa"), private_addresses_allowed=True, limits=limits)
         try:
             async with hostile_server(reply) as port:
                 return await transport.request(
-                    address_of("xb", port), Operation.GREETING, body=b"body", deadline_seconds=2
+                    address_of("xb", port), Operation.GREETING, body=b"body", deadline_seconds=15
                 )
         except LineError as error:
             return error

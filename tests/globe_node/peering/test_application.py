@@ -2,6 +2,7 @@
 """The site: slowness (A06 to A08), crowds (A09), handshakes (A13), certificates (A14), change of trust."""
 
 import asyncio
+import contextlib
 import errno
 import io
 import json
@@ -23,6 +24,7 @@ from tests.support.clock import START
 from tests.support.entropy import SeededEntropy
 from tests.support.line import (
     LOCAL,
+    ROOMY,
     SHORT,
     OpenSite,
     context_of_issued,
@@ -38,16 +40,17 @@ from tests.support.line import (
     until_closed,
 )
 
-ROOMY = replace(
-    SHORT, handshake_seconds=5, header_seconds=5, idle_seconds=5, body_grace_seconds=5, body_seconds=5
-)
-
 
 def head_of(open_site: OpenSite, length: int, operation: Operation = Operation.GREETING) -> bytes:
     return (
         f"POST /v1/{operation} HTTP/1.1\r\nHost: {LOCAL}:{open_site.port}\r\n"
         f"Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
+
+
+def held_bytes(open_site: OpenSite) -> int:
+    """Octets of bodies that are being read or worked on."""
+    return open_site.site._endpoints._bodies.held_bytes
 
 
 async def drip(writer: asyncio.StreamWriter, data: bytes, pause: float) -> None:
@@ -62,17 +65,17 @@ async def drip(writer: asyncio.StreamWriter, data: bytes, pause: float) -> None:
 
 
 async def test_a06_a_connection_without_a_byte_is_closed_at_the_header_deadline() -> None:
-    async with running_site() as open_site, raw_connection(open_site.port) as (reader, _):
-        assert await until_closed(reader, seconds=2) == b""
+    async with running_site(limits=SHORT) as open_site, raw_connection(open_site.port) as (reader, _):
+        assert await until_closed(reader, seconds=15) == b""
         await eventually(lambda: open_site.site.connections == 0)
 
 
 async def test_a06_headers_that_drip_are_cut_at_the_header_deadline() -> None:
-    async with running_site() as open_site, raw_connection(open_site.port) as (reader, writer):
-        dripping = asyncio.create_task(drip(writer, head_of(open_site, 0), 0.02))
+    async with running_site(limits=SHORT) as open_site, raw_connection(open_site.port) as (reader, writer):
+        dripping = asyncio.create_task(drip(writer, head_of(open_site, 0), 0.1))
         started = asyncio.get_running_loop().time()
-        assert await until_closed(reader, seconds=2) == b""
-        assert asyncio.get_running_loop().time() - started < 1.0
+        assert await until_closed(reader, seconds=15) == b""
+        assert asyncio.get_running_loop().time() - started < 10
         dripping.cancel()
 
 
@@ -82,7 +85,7 @@ async def test_a06_the_headers_of_a_later_request_have_the_same_deadline() -> No
         writer.write(head_of(open_site, 4) + b"body")
         await reader.readuntil(b"body")
         writer.write(head_of(open_site, 0)[:20])
-        assert await until_closed(reader, seconds=2) == b""
+        assert await until_closed(reader, seconds=15) == b""
 
 
 async def test_an_idle_connection_outlives_the_header_deadline_and_ends_at_its_own() -> None:
@@ -92,13 +95,13 @@ async def test_an_idle_connection_outlives_the_header_deadline_and_ends_at_its_o
         writer.write(head_of(open_site, 4) + b"body")
         await reader.readuntil(b"body")
         idle_since = loop.time()
-        assert await until_closed(reader, seconds=3) == b""
+        assert await until_closed(reader, seconds=15) == b""
         assert loop.time() - idle_since > 0.3
 
 
 @pytest.mark.parametrize("sent", [b"", b"x" * 1000], ids=["stalled at once", "stalled later"])
 async def test_a07_a_stalled_body_is_answered_too_slow_at_the_grace(sent: bytes) -> None:
-    async with running_site() as open_site:
+    async with running_site(limits=SHORT) as open_site:
         answer = await exchange(open_site.port, head_of(open_site, 2000) + sent)
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert answer.endswith(b'{"error":"too_slow"}')
@@ -106,10 +109,10 @@ async def test_a07_a_stalled_body_is_answered_too_slow_at_the_grace(sent: bytes)
 
 
 async def test_a07_a_body_that_drips_is_cut_when_it_falls_behind() -> None:
-    async with running_site() as open_site, raw_connection(open_site.port) as (reader, writer):
+    async with running_site(limits=SHORT) as open_site, raw_connection(open_site.port) as (reader, writer):
         writer.write(head_of(open_site, 2000))
         dripping = asyncio.create_task(drip(writer, b"x" * 2000, 0.02))
-        assert b'{"error":"too_slow"}' in await until_closed(reader, seconds=2)
+        assert b'{"error":"too_slow"}' in await until_closed(reader, seconds=15)
         dripping.cancel()
 
 
@@ -118,17 +121,17 @@ async def test_a07_no_body_lasts_longer_than_the_hard_deadline_at_whatever_rate(
     async with running_site(limits=limits) as open_site, raw_connection(open_site.port) as (reader, writer):
         writer.write(head_of(open_site, 4000))
         dripping = asyncio.create_task(drip(writer, b"x" * 4000, 0.01))
-        assert b'{"error":"too_slow"}' in await until_closed(reader, seconds=2)
+        assert b'{"error":"too_slow"}' in await until_closed(reader, seconds=15)
         dripping.cancel()
 
 
 async def test_a_slow_body_above_the_floor_is_taken() -> None:
-    limits = replace(SHORT, body_grace_seconds=0.2, body_floor_bytes_per_second=1000, body_seconds=5)
+    limits = replace(ROOMY, body_grace_seconds=1, body_floor_bytes_per_second=1000)
     async with running_site(limits=limits) as open_site, raw_connection(open_site.port) as (reader, writer):
         writer.write(head_of(open_site, 2000))
         for _ in range(4):
             writer.write(b"x" * 500)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
@@ -138,18 +141,18 @@ async def test_a08_a_reader_that_never_reads_is_cut_and_its_answers_are_dropped(
     async with running_site(limits=limits) as open_site, raw_connection(open_site.port) as (_, writer):
         assert isinstance(writer.transport, asyncio.Transport)
         writer.transport.pause_reading()
-        for _ in range(4):
-            writer.write(head_of(open_site, large, Operation.ENVELOPES) + bytes(large))
-            await writer.drain()
+        with contextlib.suppress(ConnectionError):
+            for _ in range(4):
+                writer.write(head_of(open_site, large, Operation.ENVELOPES) + bytes(large))
+                await writer.drain()
         await eventually(lambda: open_site.site.connections == 0)
         assert len(open_site.handler.seen) < 4
 
 
 async def test_a11_a_body_that_ends_early_never_reaches_the_handler() -> None:
-    async with running_site() as open_site, raw_connection(open_site.port) as (_, writer):
+    async with running_site(limits=SHORT) as open_site, raw_connection(open_site.port) as (_, writer):
         writer.write(head_of(open_site, 2000) + b"x" * 100)
-        await writer.drain()
-        await asyncio.sleep(0.05)
+        await eventually(lambda: held_bytes(open_site) == 2000)
         writer.transport.abort()
         await eventually(lambda: open_site.site.connections == 0)
         assert open_site.handler.seen == []
@@ -162,7 +165,7 @@ async def test_a09_one_source_holds_a_few_connections_and_others_are_turned_away
     limits = replace(ROOMY, max_connections_per_source=3)
     async with running_site(limits=limits) as open_site:
         held = [await asyncio.open_connection(LOCAL, open_site.port) for _ in range(40)]
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             ended = [await reader.read() for reader, _ in held[3:]]
         assert ended == [b""] * 37
         assert open_site.site.connections == 3
@@ -172,9 +175,9 @@ async def test_a09_one_source_holds_a_few_connections_and_others_are_turned_away
 
 
 async def test_a09_idle_connections_do_not_slow_a_request() -> None:
-    async with running_site(limits=ROOMY) as open_site:
+    async with running_site() as open_site:
         idle = [await asyncio.open_connection(LOCAL, open_site.port) for _ in range(100)]
-        async with raw_connection(open_site.port) as (reader, writer), asyncio.timeout(1):
+        async with raw_connection(open_site.port) as (reader, writer), asyncio.timeout(10):
             writer.write(head_of(open_site, 4) + b"body")
             await reader.readuntil(b"body")
         for _, writer in idle:
@@ -186,8 +189,10 @@ class Waiting:
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
+        self.entered = 0
 
     async def handle(self, _peer: PeerIdentity, _operation: Operation, _body: bytes) -> Answer:
+        self.entered += 1
         await self.go.wait()
         return Answer(None, b"done")
 
@@ -198,13 +203,13 @@ async def test_a09_one_peer_has_a_few_requests_in_work_and_more_are_answered_bus
     async with running_site("xa", "xc", limits=limits, handler=waiting) as open_site:
         request = head_of(open_site, 4) + b"body"
         first, second = (asyncio.create_task(exchange(open_site.port, close(request))) for _ in range(2))
-        await asyncio.sleep(0.1)
+        await eventually(lambda: waiting.entered == 2)
         refused = await exchange(open_site.port, request)
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After: 1\r\n" in refused
         assert refused.endswith(b'{"error":"busy"}')
         other = asyncio.create_task(exchange(open_site.port, close(request), "xc"))
-        await asyncio.sleep(0.1)
+        await eventually(lambda: waiting.entered == 3)
         waiting.go.set()
         for answered in (first, second, other):
             assert (await answered).endswith(b"done")
@@ -225,7 +230,7 @@ async def test_bodies_in_work_share_a_budget() -> None:
     limits = replace(ROOMY, max_body_bytes=3000)
     async with running_site(limits=limits) as open_site, raw_connection(open_site.port) as (_, writer):
         writer.write(head_of(open_site, 2000) + b"x")
-        await asyncio.sleep(0.05)
+        await eventually(lambda: held_bytes(open_site) == 2000)
         refused = await exchange(open_site.port, head_of(open_site, 2000) + b"x")
         assert refused.endswith(b'{"error":"busy"}')
 
@@ -234,11 +239,11 @@ async def test_bodies_in_work_share_a_budget() -> None:
 
 
 async def test_a13_half_open_handshakes_end_at_their_deadline() -> None:
-    async with running_site() as open_site:
+    async with running_site(limits=SHORT) as open_site:
         halves = [await asyncio.open_connection(LOCAL, open_site.port) for _ in range(50)]
         for _, writer in halves[::2]:
             writer.write(b"\x16\x03\x01\x02\x00\x01")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             for reader, _ in halves:
                 await until_closed(reader)
         for _, writer in halves:
@@ -252,10 +257,10 @@ async def test_a13_half_open_handshakes_end_at_their_deadline() -> None:
     ids=["oversized hello", "plain HTTP", "zeros"],
 )
 async def test_a13_what_is_no_handshake_is_closed(hello: bytes) -> None:
-    async with running_site() as open_site:
+    async with running_site(limits=SHORT) as open_site:
         reader, writer = await asyncio.open_connection(LOCAL, open_site.port)
         writer.write(hello)
-        assert b"HTTP" not in await until_closed(reader, seconds=2)
+        assert b"HTTP" not in await until_closed(reader, seconds=15)
         writer.transport.abort()
 
 
@@ -264,7 +269,7 @@ async def refused_in_handshake(open_site: OpenSite, context: ssl.SSLContext) -> 
     try:
         async with raw_connection(open_site.port, None, context=context) as (reader, writer):
             writer.write(head_of(open_site, 4) + b"body")
-            return await until_closed(reader, seconds=2) == b"" and open_site.handler.seen == []
+            return await until_closed(reader, seconds=15) == b"" and open_site.handler.seen == []
     except (ssl.SSLError, ConnectionError):
         return open_site.handler.seen == []
 
@@ -329,15 +334,15 @@ async def test_a_removed_peer_loses_its_idle_connection_and_gets_no_new_one() ->
         writer.write(head_of(open_site, 4) + b"body")
         await reader.readuntil(b"body")
         open_site.peers.replace([(tls_identity("xc").certificate_der, peer_identity("xc"))])
-        assert await until_closed(reader, seconds=0.25) == b""
+        assert await until_closed(reader) == b""
         open_site.handler.seen.clear()
         assert await refused_in_handshake(open_site, raw_client_context(tls_identity("xa")))
 
 
 async def test_a_peer_that_is_removed_in_the_middle_of_a_request_is_refused() -> None:
-    async with running_site(limits=ROOMY) as open_site, raw_connection(open_site.port) as (reader, writer):
+    async with running_site() as open_site, raw_connection(open_site.port) as (reader, writer):
         writer.write(head_of(open_site, 8) + b"body")
-        await asyncio.sleep(0.05)
+        await eventually(lambda: held_bytes(open_site) == 8)
         open_site.peers.replace([])
         writer.write(b"body")
         answer = await until_closed(reader)
@@ -347,9 +352,8 @@ async def test_a_peer_that_is_removed_in_the_middle_of_a_request_is_refused() ->
 
 
 async def test_other_peers_keep_their_connections_when_one_is_removed() -> None:
-    limits = replace(SHORT, header_seconds=5, idle_seconds=5)
     async with (
-        running_site("xa", "xc", limits=limits) as open_site,
+        running_site("xa", "xc") as open_site,
         raw_connection(open_site.port, "xc") as (reader, writer),
     ):
         for _ in range(2):
@@ -398,7 +402,7 @@ def close(request: bytes) -> bytes:
 async def test_strangers_fill_no_log() -> None:
     stream = io.StringIO()
     log = open_log(stream, SystemClock().now, strict=True)
-    limits = replace(SHORT, max_connections_per_source=3)
+    limits = replace(ROOMY, max_connections_per_source=3)
     async with running_site(log=log, limits=limits) as open_site:
         for _ in range(30):
             assert await refused_in_handshake(open_site, raw_client_context(tls_identity("stranger")))
@@ -452,9 +456,9 @@ async def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:
 
 async def test_stopping_lets_a_request_in_work_end() -> None:
     waiting = Waiting()
-    async with running_site(limits=ROOMY, handler=waiting) as open_site:
+    async with running_site(handler=waiting) as open_site:
         answered = asyncio.create_task(exchange(open_site.port, head_of(open_site, 4) + b"body"))
-        await asyncio.sleep(0.1)
+        await eventually(lambda: waiting.entered == 1)
         asyncio.get_running_loop().call_later(0.1, waiting.go.set)
     answer = await answered
     assert answer.startswith(b"HTTP/1.1 200 ")

@@ -16,7 +16,7 @@ from globe_node.peering.faults import LineError, LineFault
 from globe_node.peering.settings import LineLimits
 from protocol.errors import LocalProtocolError, ReasonCode
 from tests.support.line import (
-    SHORT,
+    ROOMY,
     Echo,
     Script,
     address_of,
@@ -27,10 +27,9 @@ from tests.support.line import (
     tls_identity,
 )
 
-QUICK = LineLimits(connect_seconds=2.0, silence_seconds=2.0, keep_open_seconds=30.0)
+QUICK = LineLimits(connect_seconds=15.0, silence_seconds=15.0, keep_open_seconds=30.0)
 HEAD = "HTTP/1.1 200 OK\r\n"
 TYPE = "Content-Type: application/octet-stream\r\n"
-ROOMY = replace(SHORT, header_seconds=5, idle_seconds=5, body_grace_seconds=5, body_seconds=5)
 
 
 @asynccontextmanager
@@ -43,7 +42,7 @@ async def transport_of(name: str, limits: LineLimits = QUICK) -> AsyncIterator[H
 
 
 async def ask(
-    transport: HTTPTransport, port: int, body: bytes = b"body", *, deadline_seconds: float = 3.0
+    transport: HTTPTransport, port: int, body: bytes = b"body", *, deadline_seconds: float = 15.0
 ) -> Answer:
     address = address_of("xb", port)
     return await transport.request(address, Operation.ENVELOPES, body=body, deadline_seconds=deadline_seconds)
@@ -61,10 +60,10 @@ async def test_a_request_is_answered_by_the_peer_of_the_directory() -> None:
 @pytest.mark.parametrize("size", [0, 1, 70_000, 600_000, MAX_REQUEST_BYTES[Operation.STATEMENTS]])
 async def test_bodies_of_any_allowed_size_go_and_come_whole(size: int) -> None:
     body = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    async with running_site(limits=ROOMY) as open_site, transport_of("xa") as transport:
+    async with running_site() as open_site, transport_of("xa") as transport:
         for _ in range(2):
             answer = await transport.request(
-                address_of("xb", open_site.port), Operation.STATEMENTS, body=body, deadline_seconds=5
+                address_of("xb", open_site.port), Operation.STATEMENTS, body=body, deadline_seconds=15
             )
             assert answer.body == body
 
@@ -77,7 +76,7 @@ async def test_a_longer_body_is_refused_before_it_is_sent() -> None:
 
 
 async def test_a_connection_is_used_again() -> None:
-    async with running_site(limits=ROOMY) as open_site, transport_of("xa") as transport:
+    async with running_site() as open_site, transport_of("xa") as transport:
         for _ in range(20):
             await ask(transport, open_site.port)
         assert open_site.site.connections == 1
@@ -92,7 +91,7 @@ async def test_a_few_connections_serve_many_requests_at_a_time() -> None:
 
 
 async def test_a_kept_connection_that_the_peer_has_closed_is_replaced_at_once() -> None:
-    limits = replace(SHORT, idle_seconds=0.05)
+    limits = replace(ROOMY, idle_seconds=0.05)
     async with running_site(limits=limits) as open_site, transport_of("xa") as transport:
         for _ in range(3):
             assert (await ask(transport, open_site.port)).body == b"body"
@@ -135,7 +134,7 @@ async def test_every_reason_code_of_a_handler_reaches_the_other_side(code: Reaso
 
 
 async def fault_with(
-    transport: HTTPTransport, port: int, *certificates: bytes, deadline_seconds: float = 3.0
+    transport: HTTPTransport, port: int, *certificates: bytes, deadline_seconds: float = 15.0
 ) -> LineFault:
     address = address_of("xb", port, *certificates)
     with pytest.raises(PeerUnreachableError) as caught:
@@ -158,7 +157,7 @@ async def test_either_of_two_pinned_certificates_is_accepted_and_a_dropped_one_n
     async with running_site() as open_site, transport_of("xa") as transport:
         for pins in ((ours, other), (other, ours), (ours,)):
             address = address_of("xb", open_site.port, *pins)
-            await transport.request(address, Operation.GREETING, body=b"", deadline_seconds=3)
+            await transport.request(address, Operation.GREETING, body=b"", deadline_seconds=15)
         assert await fault_with(transport, open_site.port, other) is LineFault.CERTIFICATE
 
 
@@ -220,7 +219,7 @@ async def test_d12_a_forbidden_endpoint_is_not_connected_to(endpoint: str) -> No
     async with transport_of("xa") as transport:
         address = replace(address_of("xb", 1), endpoint=endpoint)
         with pytest.raises(LineError) as caught:
-            await transport.request(address, Operation.ENVELOPES, body=b"", deadline_seconds=3)
+            await transport.request(address, Operation.ENVELOPES, body=b"", deadline_seconds=15)
     assert caught.value.fault is LineFault.FORBIDDEN
 
 
@@ -229,7 +228,7 @@ async def test_d12_private_addresses_are_forbidden_unless_allowed(host: str) -> 
     transport = HTTPTransport(tls_identity("xa"))
     address = replace(address_of("xb", 1), endpoint=f"https://{host}:9000")
     with pytest.raises(LineError) as caught:
-        await transport.request(address, Operation.ENVELOPES, body=b"", deadline_seconds=3)
+        await transport.request(address, Operation.ENVELOPES, body=b"", deadline_seconds=15)
     await transport.close()
     assert caught.value.fault is LineFault.FORBIDDEN
 
@@ -329,7 +328,7 @@ async def test_a15_a_dripping_answer_is_cut_by_the_deadline_and_not_by_silence()
     async with hostile_server(dripping) as port, transport_of("xa") as transport:
         started = loop.time()
         assert await fault_with(transport, port, deadline_seconds=0.3) is LineFault.SLOW
-        assert loop.time() - started < 1.0
+        assert loop.time() - started < 10
 
 
 async def test_a15_dripping_headers_and_endless_interim_answers_are_cut_by_the_deadline() -> None:
@@ -351,7 +350,7 @@ async def test_a15_silence_after_the_request_ends_the_attempt() -> None:
 async def test_a15_a_peer_that_never_reads_a_large_request_is_left_at_the_deadline() -> None:
     async def deaf(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        await asyncio.sleep(5)
+        await asyncio.sleep(20)
 
     body = bytes(MAX_REQUEST_BYTES[Operation.ENVELOPES])
     async with hostile_server(deaf) as port, transport_of("xa") as transport:
