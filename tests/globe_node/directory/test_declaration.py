@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A declaration becomes the operations that are missing, and no others."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from protocol.directory.replay import DirectoryState
 from protocol.directory.statements import Operation, PutContact, RetireKey
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId
+from tests.house.source import ROOT
 from tests.support.clock import START
 from tests.support.directory import certified_node_keys, sample_contact, sample_network, updated
 from tests.support.entropy import SeededEntropy
@@ -131,3 +133,9 @@ def test_keys_of_another_node_are_left_alone() -> None:
     other = certified_node_keys(A, "second")
     found = missing(Declaration(node=other), days=100)
     assert names(found) == ["key.add"]
+
+
+def test_the_example_for_operators_holds() -> None:
+    text = (ROOT / "docs" / "OPERATIONS.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(\[\[contact\]\].*?)```", text, re.DOTALL)
+    assert [contact.id for contact in parse_contacts(example.encode())] == ["duty"]
