@@ -176,9 +176,9 @@ def test_c07_a_receipt_of_ours_that_comes_back_is_refused() -> None:
 
 
 def changed(octets: bytes, place: int) -> bytes:
-    """Change one octet; of a digit it makes another digit."""
-    place %= len(octets)
-    return octets[:place] + bytes([octets[place] ^ 1]) + octets[place + 1 :]
+    """Change one octet; of a hexadecimal digit it makes another one."""
+    other = b"1" if octets[place : place + 1] == b"0" else b"0"
+    return b"".join((octets[:place], other, octets[place:][1:]))
 
 
 # --- F50, E03: many at once -------------------------------------------------------------------------------
