@@ -19,7 +19,7 @@ from globe_node.audit.log import AuditLog
 from globe_node.clock import Clock
 from globe_node.directory import records
 from globe_node.directory.records import StatementRow
-from globe_node.errors import ConfigError, ConflictError
+from globe_node.errors import ConfigError, ConflictError, StoreError
 from globe_node.store.door import Store, Transaction
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.directory.judgement import Holdings, Outcome, Verdict, begin, judge
@@ -131,8 +131,7 @@ class Register:
         """Replay what is kept; once at the start.
 
         Raises:
-            StoreError: the store can't be read.
-            RemoteProtocolError: a kept statement does not hold: the store was changed by another hand.
+            StoreError: the store can't be read, or a kept statement does not hold (`store_corrupt`).
         """
         self._fingerprint = await self._store.read(records.pinned_network)
         await self._catch_up()
@@ -219,8 +218,15 @@ class Register:
         after = self._position
         rows = await self._store.read(lambda tx: records.statements_after(tx, after))
         held = self._held
-        for _, statement in rows:
-            held = self._next(held, statement).holdings
+        for position, statement in rows:
+            try:
+                held = self._next(held, statement).holdings
+            except RemoteProtocolError as error:
+                raise StoreError(
+                    f"directory statement {position} in the store does not hold: {error}",
+                    hint="Another hand changed the store: keep it as it is, and restore the last backup.",
+                    code=ReasonCode.STORE_CORRUPT,
+                ) from None
         if rows:
             self._position = rows[-1][0]
             self._show(held)

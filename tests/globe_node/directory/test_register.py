@@ -5,10 +5,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from globe_node.directory import records
 from globe_node.directory.register import GROUP, Register
-from globe_node.errors import ConfigError, ConflictError
+from globe_node.errors import ConfigError, ConflictError, StoreError
 from globe_node.store.door import InlineDoor
 from protocol.audit.events import EventKind
 from protocol.directory.judgement import Outcome
@@ -186,3 +187,16 @@ async def test_each_statement_kept_is_in_the_audit_log() -> None:
     assert [event.dir_size for event in kept] == list(range(1, 10))
     alarms = [event for event in events if event.kind is EventKind.ALARM]
     assert [(event.peer, event.result) for event in alarms] == [("xa-acc", "disputed")]
+
+
+async def test_a_statement_changed_in_the_store_stops_the_start() -> None:
+    store = memory_store()
+    await filled(store)
+    changed = NETWORK.statements[1].replace(b'"sig":"', b'"sig":"AAAA', 1)
+    table = records.STATEMENT
+    await store.write(
+        lambda tx: tx.execute(update(table).where(table.c.position == 2).values(statement=changed))
+    )
+    with pytest.raises(StoreError, match="statement 2") as caught:
+        await Register(store, FixedClock()).load()
+    assert caught.value.code is ReasonCode.STORE_CORRUPT
