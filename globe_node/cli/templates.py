@@ -111,7 +111,7 @@ item = "h1"
 # FOUND, NOT_FOUND, NOT_HELD, NEEDS_MLA, REFUSED, PARTIAL, PENDING
 result = "FOUND"
 text = "The register names two directors; see the data."
-register = "Register of companies"
+found_in = "Register of companies"
 
 [[body.items.data]]
 name = "directors"
