@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must hold in every world, looked up in the databases after it ended. Each finding is one line.
+"""What must hold whatever happened, looked up in the databases when all is over. Each finding is one line.
 
 The promises are those of the design: nothing lost, doubled or invented, order within a route, one end with
 signed evidence for each message, states that only move forward, few retries, and sums that add up.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from globe_node.consultations.casefile import in_order
 from globe_node.consultations.records import records_of
 from globe_node.delivery import inbox, outbox
 from globe_node.delivery.outbox import SentRow
+from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.errors import RemoteProtocolError
@@ -25,7 +26,7 @@ from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId
 from protocol.receipts import DeliveryState, ReceiptStatus, SignedReceipt, parse_signed_receipt
 from protocol.signing import labels
 from protocol.signing.batch import BatchVerifier
-from tests.simulation.world import BAD_SECONDS, CALM_SECONDS, World
+from tests.simulation.residents import Said
 from tests.support.audit import recorded
 from tests.support.directory import certified_node_keys
 from tests.support.entropy import SeededEntropy
@@ -33,8 +34,27 @@ from tests.support.entropy import SeededEntropy
 _TAKEN = (DeliveryState.RECEIVED, DeliveryState.READ)
 _ATTEMPTS_FOR_EACH = 6
 """Requests that a message may cost in the long run, bad weather included."""
-_ATTEMPTS_ANYWAY = 60 + int((BAD_SECONDS + CALM_SECONDS) / 60)
-"""Requests of one direction that are no sign of haste: one a minute."""
+_ATTEMPTS_ANYWAY = 160
+"""Requests of one direction that are no sign of haste: about one a minute of a world's life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of some nodes when they are all down.
+
+    Attributes:
+        databases: a connection to the store of each authority's node.
+        incarnations: the life that each store is in.
+        said: what the nodes said they had stored.
+        errors: exceptions that were nobody's plan.
+        attempts: requests with envelopes or receipts, by (from, to); empty if nobody counted.
+    """
+
+    databases: Mapping[str, Transaction]
+    incarnations: Mapping[str, str]
+    said: Sequence[Said]
+    errors: Sequence[str] = ()
+    attempts: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Seen(NamedTuple):
@@ -51,7 +71,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The stores of a world, read once.
+    """The stores of nodes, read once.
 
     Attributes:
         sent: what is known of each envelope at its sender, by sender and envelope id.
@@ -59,7 +79,7 @@ class Findings:
         events: the acts in each node's audit log.
     """
 
-    world: World
+    remains: Remains
     sent: dict[tuple[str, EnvelopeId], SentRow]
     held: dict[str, list[Seen]]
     events: dict[str, list[AuditEvent]]
@@ -67,7 +87,7 @@ class Findings:
     def problems(self) -> list[str]:
         """Everything that does not hold."""
         return [
-            *self.world.history.errors,
+            *self.remains.errors,
             *self._lost(),
             *self._doubled_or_invented(),
             *self._out_of_order(),
@@ -83,7 +103,7 @@ class Findings:
             (name, row.record_id): row for name, rows in self.held.items() for row in rows if not row.inbound
         }
         there = {(name, row.record_hash) for name, rows in self.held.items() for row in rows if row.inbound}
-        for said in self.world.history.said:
+        for said in self.remains.said:
             if (said.source, said.record_id) not in own:
                 yield f"lost: {said} was stored and is nowhere"
         for (source, _), row in own.items():
@@ -111,7 +131,7 @@ class Findings:
     def _out_of_order(self) -> Iterator[str]:
         """Records must be shown in their author's order, and must have come in it."""
         for name, rows in self.held.items():
-            tx = self.world.disks[name].writer
+            tx = self.remains.databases[name]
             for consultation in sorted({row.consultation for row in rows}):
                 shown = in_order(records_of(tx, ConsultationId(consultation)))
                 for author in sorted({row.author for row in shown}):
@@ -134,7 +154,7 @@ class Findings:
             if not row.state.is_terminal:
                 yield f"no end: {row.envelope_id.hex()} from {source} to {row.peer}"
                 continue
-            tx = self.world.disks[source].writer
+            tx = self.remains.databases[source]
             receipts = [parse_signed_receipt(octets) for octets in outbox.evidence(tx, [row])[row.position]]
             if not any(_proves(row, signed) for signed in receipts):
                 yield f"no evidence: {row.envelope_id.hex()} is {row.state} at {source}"
@@ -163,16 +183,16 @@ class Findings:
 
     def _hasty(self) -> Iterator[str]:
         begun = Counter((source, str(row.peer)) for (source, _), row in self.sent.items())
-        for (source, to), attempts in self.world.network.attempts.items():
+        for (source, to), attempts in self.remains.attempts.items():
             messages = begun[source, to] + begun[to, source]
             if attempts > _ATTEMPTS_ANYWAY + _ATTEMPTS_FOR_EACH * messages:
                 yield f"hasty: {attempts} requests from {source} to {to} for {messages} messages"
 
     def _sums(self) -> Iterator[str]:
-        for source in self.world.names:
-            tx = self.world.disks[source].writer
+        for source in self.remains.databases:
+            tx = self.remains.databases[source]
             counts = outbox.counts(tx)
-            for to in self.world.names:
+            for to in self.remains.databases:
                 queued = sum(count for (peer, _), count in counts.items() if peer == to)
                 at_peer = {row for row in self.sent.items() if row[0][0] == source and row[1].peer == to}
                 if queued != len(at_peer):
@@ -183,8 +203,8 @@ class Findings:
         """The receipt that decided a message must lie at both sides, octet for octet."""
         rows = [row for (name, _), row in self.sent.items() if name == source and row.peer == to]
         ids = {row.envelope_id for row in rows}
-        issued = inbox.issued(self.world.disks[to].writer, AuthorityId(source), ids)
-        kept = outbox.evidence(self.world.disks[source].writer, rows)
+        issued = inbox.issued(self.remains.databases[to], AuthorityId(source), ids)
+        kept = outbox.evidence(self.remains.databases[source], rows)
         for row in rows:
             if row.state in (*_TAKEN, DeliveryState.REJECTED):
                 octets = issued.get(row.envelope_id)
@@ -194,10 +214,10 @@ class Findings:
                     yield f"sum: {row.envelope_id.hex()} is {row.state} at {source}, not at {to}"
 
     def _logs(self) -> Iterator[str]:
-        for name in self.world.names:
-            log, keys_of_node = _log_of(self.world, name), certified_node_keys(name)
+        for name in self.remains.databases:
+            log, keys_of_node = _log_of(self.remains, name), certified_node_keys(name)
             report = verify(
-                self.world.disks[name].writer,
+                self.remains.databases[name],
                 vault=log.vault,
                 name=log.name,
                 signer=keys_of_node.log,
@@ -206,13 +226,12 @@ class Findings:
             yield from (f"audit log: {problem} at {name}" for problem in report.problems)
 
 
-def findings(world: World) -> Findings:
+def findings(remains: Remains) -> Findings:
     """Read everything that the checkers need."""
     sent: dict[tuple[str, EnvelopeId], SentRow] = {}
     held: dict[str, list[Seen]] = {}
     events: dict[str, list[AuditEvent]] = {}
-    for name in world.names:
-        tx = world.disks[name].writer
+    for name, tx in remains.databases.items():
         driver = driver_of(tx)
         ids = [row[0] for row in driver.execute("SELECT envelope_id FROM outbox WHERE operation = 0")]
         sent.update(((name, row.envelope_id), row) for row in outbox.sent(tx, ids))
@@ -221,13 +240,13 @@ def findings(world: World) -> Findings:
             " FROM record ORDER BY position"
         )
         held[name] = [Seen(*row) for row in driver.execute(sql)]
-        events[name] = recorded(tx, _log_of(world, name))
-    return Findings(world, sent, held, events)
+        events[name] = recorded(tx, _log_of(remains, name))
+    return Findings(remains, sent, held, events)
 
 
-def _log_of(world: World, name: str) -> AuditLog:
+def _log_of(remains: Remains, name: str) -> AuditLog:
     keys_of_node = certified_node_keys(name)
-    whose = LogName(keys_of_node.authority, keys_of_node.node, world.disks[name].incarnation)
+    whose = LogName(keys_of_node.authority, keys_of_node.node, remains.incarnations[name])
     return AuditLog(whose, Vault(DerivedPeriodKeys(keys_of_node.storage)), SeededEntropy(0))
 
 

@@ -57,7 +57,7 @@ def run_seed(seed: int) -> Outcome:
 
     world = run_virtual(live())
     try:
-        problems = findings(world).problems()
+        problems = findings(world.remains()).problems()
     finally:
         world.close()
     history = world.history

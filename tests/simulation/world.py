@@ -17,6 +17,7 @@ from globe_node.logs import SilentLog
 from globe_node.node import Node, NodeParts, build_node
 from globe_node.store.database import Database
 from globe_node.store.door import InlineDoor, Transaction
+from tests.simulation.checkers import Remains
 from tests.simulation.loop import VirtualClock
 from tests.simulation.network import Host, Network, Weather
 from tests.simulation.residents import Residents, Said
@@ -230,6 +231,16 @@ class World:
             for process in self.processes.values():
                 process.kill()
         self._note("end", loop.time())
+
+    def remains(self) -> Remains:
+        """Return what the checkers look at."""
+        return Remains(
+            databases={name: disk.writer for name, disk in self.disks.items()},
+            incarnations={name: disk.incarnation for name, disk in self.disks.items()},
+            said=self.history.said,
+            errors=self.history.errors,
+            attempts=self.network.attempts,
+        )
 
     def close(self) -> None:
         """Close the databases."""
