@@ -11,9 +11,10 @@ Not the composition of rooms: that is `node`, which knows no file and no socket.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from globe_node.api.application import build_application, serving
 from globe_node.api.operations import Operations
@@ -27,9 +28,12 @@ from globe_node.delivery.link import Answer, Operation, PeerAddress
 from globe_node.faults import FaultPoints
 from globe_node.home import Home
 from globe_node.logs import EventLog
+from globe_node.neighbours.greeting import parse_greeting
 from globe_node.node import Node, NodeParts, build_node
 from globe_node.peering.application import PeerSite
 from globe_node.peering.client import HTTPTransport
+from globe_node.peering.doctor import Finding, Instruments, examine
+from globe_node.peering.resolver import CheckingResolver
 from globe_node.peering.settings import SiteLimits
 from globe_node.peering.tls import TrustedPeers
 from globe_node.store.database import StoreFiles, open_database
@@ -37,7 +41,7 @@ from globe_node.store.door import ThreadDoor
 from globe_node.store.instance import InstanceFile
 from keys.node_keys import NodeKeys
 from keys.tls_identity import TLSIdentity
-from protocol.identifiers import parse_digest
+from protocol.identifiers import AuthorityId, parse_digest
 from protocol.interfaces import Entropy
 
 TRUST_SECONDS = 60.0
@@ -260,5 +264,33 @@ def operations_of(node: Node, high_water: FileHighWater) -> Operations:
         courier=node.courier,
         book=node.book,
         rounds=node.rounds,
+        examine=partial(examine_peer, node),
     )
     return Operations(reading, running)
+
+
+async def examine_peer(node: Node, peer: AuthorityId) -> Sequence[Finding]:
+    """Test the line to a peer as the node uses it, step by step.
+
+    Raises:
+        ProtocolError: the directory has no way to it.
+    """
+    directory = node.register.state
+    private = directory.network.sample
+    resolver = CheckingResolver(private_allowed=private)
+    try:
+        return await examine(
+            node.book.address_of(peer),
+            Instruments(
+                identity=node.parts.node_keys.tls,
+                transport=node.parts.transport,
+                resolver=resolver,
+                private_addresses_allowed=private,
+                clock=node.parts.clock,
+                view=directory.view,
+                greeting=lambda: node.rounds.own_greeting().to_bytes(),
+                read_greeting=parse_greeting,
+            ),
+        )
+    finally:
+        await resolver.close()

@@ -4,6 +4,7 @@
 from globe_node.api.answers import error_object
 from globe_node.api.arguments import (
     ArrivalsArguments,
+    AuthorityArguments,
     EvidenceArguments,
     GreetArguments,
     NoArguments,
@@ -90,6 +91,17 @@ async def greet_peers(rooms: RunningRooms, asked: GreetArguments) -> JSONObject:
         await rooms.rounds.greet(peer)
     known = rooms.rounds.acquaintances()
     return {"peers": {peer: json_object(known[peer]) for peer in peers if peer in known}}
+
+
+async def examine_peer(rooms: RunningRooms, asked: AuthorityArguments) -> JSONObject:
+    """Test the line to one peer, step by step."""
+    findings = await rooms.examine(asked.id())
+    return {
+        "findings": [
+            {"step": str(one.step), "ok": one.ok, "sentence": one.sentence, "action": one.action}
+            for one in findings
+        ]
+    }
 
 
 async def status(rooms: RunningRooms, _asked: NoArguments) -> JSONObject:

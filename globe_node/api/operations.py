@@ -74,6 +74,7 @@ ACTS: Mapping[str, Act] = {
     "consult.submit": _acts(SubmitArguments, acts.submit),
     "consult.open": _acts(ReadArguments, acts.open_record),
     "evidence.export": _acts(EvidenceArguments, acts.export_evidence),
+    "peers.examine": _acts(AuthorityArguments, acts.examine_peer),
     "peers.greet": _acts(GreetArguments, acts.greet_peers),
     "node.status": _acts(NoArguments, acts.status),
 }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operations are given: the rooms of a node, for reading and for acting. It does nothing by itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from globe_node.audit.log import AuditLog
 from globe_node.clock import Clock
@@ -18,6 +19,34 @@ from globe_node.store.door import Store
 from globe_node.store.instance import Mark
 from keys.node_keys import NodeKeys
 from protocol.identifiers import AuthorityId
+
+
+class Finding(Protocol):
+    """The result of one step of an examination."""
+
+    @property
+    def step(self) -> str:
+        """What was looked at."""
+        ...
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is as it should be."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """What was found."""
+        ...
+
+    @property
+    def action(self) -> str:
+        """What to do; empty when it is good."""
+        ...
+
+
+Examine = Callable[[AuthorityId], Awaitable[Sequence[Finding]]]
+"""Tests the line to one authority's node; raises `ProtocolError` if the directory has no way to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +72,11 @@ class ReadingRooms:
 
 @dataclass(frozen=True, slots=True)
 class RunningRooms:
-    """What acting needs: the rooms of the running node."""
+    """What acting needs: the rooms of the running node.
+
+    Attributes:
+        examine: tests the line to one peer, step by step.
+    """
 
     reading: ReadingRooms
     arrivals: Arrivals
@@ -53,3 +86,4 @@ class RunningRooms:
     courier: Courier
     book: DirectoryBook
     rounds: Rounds
+    examine: Examine

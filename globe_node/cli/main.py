@@ -45,6 +45,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "run": LazyCommand("run", "Run the node until it is told to stop."),
     "health": LazyCommand("health", "Tell how the node is: running, queues, directory, clock, peers."),
     "directory": LazyCommand("directory", "See who is in the network, and say how you are reached."),
+    "doctor": LazyCommand(
+        "doctor", "Look for what is wrong here or on the way to a peer, and say what to do."
+    ),
     "consult": LazyCommand("consult", "Ask another authority, answer, and see what is known."),
     "evidence": LazyCommand("evidence", "Hand over the evidence of a consultation, or verify it."),
     "audit": LazyCommand("audit", "Read the audit log, and verify it."),

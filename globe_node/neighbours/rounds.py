@@ -127,7 +127,7 @@ class Rounds:
         """
         if not self._note(parse_greeting(body, peer)):
             self.want([peer.authority])
-        return self._own().to_bytes()
+        return self.own_greeting().to_bytes()
 
     async def statements(self, peer: PeerIdentity, body: bytes) -> bytes:
         """Take statements and give those that the peer lacks.
@@ -146,7 +146,7 @@ class Rounds:
     # --- inside -----------------------------------------------------------------------------------------
 
     async def _greeting_of(self, address: PeerAddress) -> Greeting:
-        answer = await self._ask(address, Operation.GREETING, self._own().to_bytes())
+        answer = await self._ask(address, Operation.GREETING, self.own_greeting().to_bytes())
         return parse_greeting(answer, address.identity)
 
     async def _meet(self, address: PeerAddress) -> None:
@@ -164,14 +164,15 @@ class Rounds:
             raise PeerUnreachableError("the peer refused a greeting", code=answer.code)
         return answer.body
 
-    def _own(self) -> Greeting:
+    def own_greeting(self) -> Greeting:
+        """Return what this node says first."""
         register = self._tools.register
         view = None if register.is_empty else register.state.view
         return Greeting(self._tools.identity, self._tools.clock.now(), view)
 
     def _note(self, theirs: Greeting) -> bool:
         """Remember a greeting; return whether the peer sees the directory as we do."""
-        own = self._own()
+        own = self.own_greeting()
         same = theirs.view == own.view
         self._known[theirs.identity.authority] = Acquaintance(
             heard_at=self._tools.clock.monotonic(),

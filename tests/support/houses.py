@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from globe_node.cli.backend import SocketBackend
+from globe_node.cli.main import main
 from globe_node.clock import SystemClock
 from globe_node.config import PeeringSettings, Settings
 from globe_node.faults import NoFaults
@@ -20,7 +21,7 @@ from keys.entropy import SystemEntropy
 from protocol.canonical import JSONObject
 from protocol.octets import base64_text
 from tests.support.clock import START
-from tests.support.directory import SampleNetwork, certified_node_keys
+from tests.support.directory import SampleNetwork, certified_node_keys, sample_network
 
 
 class SampleDayClock(SystemClock):
@@ -62,6 +63,10 @@ class House:
         """Run one operation over the socket."""
         return await asyncio.to_thread(SocketBackend(self.home.socket).call, operation, arguments)
 
+    async def run(self, *arguments: str) -> int:
+        """Run a command of the command line on this home; output goes where the test's goes."""
+        return await run_command(self.home, *arguments)
+
     async def import_network(self, network: SampleNetwork) -> JSONObject:
         """Join the network and take its statements."""
         statements = [base64_text(statement) for statement in network.statements]
@@ -69,10 +74,21 @@ class House:
 
 
 @contextlib.asynccontextmanager
+async def two_houses(folder: Path, authorities: tuple[str, str]) -> AsyncIterator[tuple[House, House]]:
+    """Two running nodes of one sample network that know each other."""
+    ports = free_ports(2)
+    network = sample_network(authorities, tuple(f"https://127.0.0.1:{port}" for port in ports))
+    first, second = zip(authorities, ports, strict=True)
+    async with house(folder / "a", *first) as a, house(folder / "b", *second) as b:
+        for node in (a, b):
+            assert (await node.import_network(network))["refused"] == []
+        yield a, b
+
+
+@contextlib.asynccontextmanager
 async def house(folder: Path, authority: str, port: int) -> AsyncIterator[House]:
     """Run the node of an authority in a folder while the block runs."""
-    make_folder(folder)
-    home = Home(folder)
+    home = make_home(folder, authority)
     settings = Settings(
         authority=authority,
         peering=PeeringSettings(
@@ -102,6 +118,16 @@ async def house(folder: Path, authority: str, port: int) -> AsyncIterator[House]
         await task
 
 
-def make_folder(folder: Path) -> None:
-    """Make a private folder."""
-    folder.mkdir(mode=0o700, exist_ok=True)
+def make_home(folder: Path, authority: str) -> Home:
+    """Make a private folder with settings, and an empty file in place of the keystore."""
+    home = Home(folder)
+    home.keystore.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    home.settings.write_text(f'authority = "{authority}"\n')
+    home.node_keys.touch(0o600)
+    return home
+
+
+async def run_command(home: Home, *arguments: str) -> int:
+    """Run a command of the command line on a home."""
+    return await asyncio.to_thread(main, ["--home", str(home.folder), *arguments])
