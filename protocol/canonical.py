@@ -81,10 +81,11 @@ def moment_text(at: datetime) -> str:
 
     Spec: RFC 3339 section 5.6; PROTOCOL.md section 2.
     """
-    if at.tzinfo is None or not 2000 <= at.astimezone(UTC).year < 2200:
-        raise LocalProtocolError("not a moment that can be written", code=ReasonCode.BAD_FIELD)
-    utc = at.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    if at.tzinfo is not None:
+        utc = at.astimezone(UTC)
+        if 2000 <= utc.year < 2200:
+            return utc.isoformat(timespec="milliseconds")[:23] + "Z"
+    raise LocalProtocolError("not a moment that can be written", code=ReasonCode.BAD_FIELD)
 
 
 def parse_moment(text: str) -> datetime:

@@ -45,6 +45,10 @@ class ReadOnlyStore:
         """
         raise StoreError("the node is not running, so nothing is changed", hint="Start it: globe-node run")
 
+    async def look(self, function: Callable[[Transaction], T]) -> T:
+        """See `Store.look`."""
+        return read_once(self._connection, function)
+
     async def read(self, function: Callable[[Transaction], T]) -> T:
         """See `Store.read`."""
         return read_once(self._connection, function)

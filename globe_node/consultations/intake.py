@@ -73,7 +73,7 @@ class Intake:
         office = self._office
         if not office.can_sign():
             return 0
-        held = await office.store.read(self._take)
+        held = await office.store.look(self._take)
         if not held:
             return 0
         examined = await office.store.read(lambda _tx: [self._examine(one) for one in held])
@@ -126,7 +126,7 @@ class Intake:
 
     async def _pause(self) -> None:
         """Wait until something is held, or something that waits is due."""
-        due_ms = await self._office.store.read(inbox.next_due_ms)
+        due_ms = await self._office.store.look(inbox.next_due_ms)
         pause = IDLE_SECONDS
         if due_ms is not None and self._office.can_sign():
             pause = min(max(due_ms - self._office.now_ms(), 1) / 1000, IDLE_SECONDS)

@@ -64,7 +64,7 @@ class Courier:
 
     async def run(self) -> None:
         """Start the lanes of everything that waits, then watch deadlines until cancelled."""
-        peers, lanes = await self._tools.store.read(lambda tx: (outbox.waiting_peers(tx), records.lanes(tx)))
+        peers, lanes = await self._tools.store.look(lambda tx: (outbox.waiting_peers(tx), records.lanes(tx)))
         self._remembered = {row.peer: row for row in lanes}
         self._started = True
         waiting = dict.fromkeys([*peers, *self._lanes])
@@ -135,7 +135,7 @@ class Courier:
         """End what is overdue, then wait for the next deadline."""
         self._sooner.clear()
         now_ms = self._tools.clerk.now_ms()
-        self._next_deadline_ms = await self._tools.store.read(outbox.next_deadline_ms)
+        self._next_deadline_ms = await self._tools.store.look(outbox.next_deadline_ms)
         if self._next_deadline_ms is None:
             await self._sooner.wait()
             return

@@ -235,7 +235,7 @@ class Lane:
             if self._receipts_first:
                 operations.reverse()
             now_ms = self._tools.clerk.now_ms()
-            found = await self._tools.store.read(lambda tx: self._look(tx, operations, now_ms))
+            found = await self._tools.store.look(lambda tx: self._look(tx, operations, now_ms))
             if isinstance(found, int) or found is None:
                 return None, False, found
             operation, rows, octets, more = found

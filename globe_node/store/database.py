@@ -56,6 +56,11 @@ class Database:
         """Open one more connection that can only read; in memory there is only the writer's."""
         return self.writer if self.files is None else driver.connect_reader(self.files.database)
 
+    def close_reader(self, connection: Connection) -> None:
+        """Close a connection that `reader` opened."""
+        if connection is not self.writer:
+            _end(connection)
+
     def verify_present(self) -> None:
         """Check that the file is still the one that was opened.
 

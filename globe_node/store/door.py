@@ -8,17 +8,19 @@
 5. After the first failed read, write or sync of the writer nothing more is acknowledged, to anybody. A full
    disk or a foreign lock refuses the waiting group, and the door goes on.
 6. A function does database work and nothing else: it does not wait, does not send, keeps no cursor for later,
-   and does not commit. With `ThreadDoor` it runs in the door's thread.
+   and does not commit. It is short: it runs in the event loop. Waiting for the disk does not.
 """
 
 import asyncio
 import contextlib
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection, event
@@ -36,7 +38,7 @@ Transaction = Connection
 T = TypeVar("T")
 MAX_GROUP = 256
 """Functions that one commit may hold."""
-MAX_GROUP_SECONDS = 0.05
+MAX_GROUP_SECONDS = 0.01
 """After this time no further function joins the group."""
 _PASSING = frozenset({ReasonCode.STORAGE_FULL, ReasonCode.BUSY})
 
@@ -53,8 +55,19 @@ class Store(Protocol):
         """
         ...
 
+    async def look(self, function: Callable[[Transaction], T]) -> T:
+        """Run at once a function that reads a few rows by their keys, on one view of what was committed.
+
+        Raises:
+            StoreError: the database can't be read.
+            Exception: whatever the function raised.
+        """
+        ...
+
     async def read(self, function: Callable[[Transaction], T]) -> T:
-        """Run a function that only reads, on one unchanging view of what was committed.
+        """Run a function that only reads, in a thread, on one unchanging view of what was committed.
+
+        For what takes longer than a few rows: lists, checks, work on what was read.
 
         Raises:
             StoreError: the database can't be read.
@@ -87,33 +100,48 @@ class Writer:
         event.listen(self._connection.engine, "handle_error", self._notice)
 
     def run(self, functions: Iterable[Callable[[Transaction], object]]) -> list[Outcome] | StoreError:
-        """Run and commit one group.
+        """Begin a group and run its functions; `commit` must follow.
 
         Returns:
-            One outcome for each function, or the one error that all of them share: nothing was changed then.
+            One outcome for each function, or the one error that all of them share: nothing was changed then,
+            and there is nothing to commit.
         """
         try:
             self._begin()
-            outcomes = [self._run_one(function) for function in functions]
-            self._commit()
+            return [self._run_one(function) for function in functions]
         except StoreError as error:
             self._abandon(error)
             return error
         except BaseException:
             self._abandon(None)
             raise
-        return outcomes
+
+    def commit(self) -> StoreError | None:
+        """Make the group durable.
+
+        Returns:
+            None, or the error that all functions of the group share: nothing was changed then.
+        """
+        try:
+            self._faults.point("store.commit.before")
+            self._execute("COMMIT")
+            self._faults.point("store.commit.after")
+        except StoreError as error:
+            self._abandon(error)
+            return self.failure or error
+        except Exception:  # a fault point that fails; a caller may not wait for ever
+            self._abandon(StoreError("the writer has stopped"))
+            return self.failure
+        except BaseException:
+            self._abandon(None)
+            raise
+        return None
 
     def _begin(self) -> None:
         if self.failure is not None:
             raise self.failure
         self._database.verify_present()
         self._execute("BEGIN IMMEDIATE")
-
-    def _commit(self) -> None:
-        self._faults.point("store.commit.before")
-        self._execute("COMMIT")
-        self._faults.point("store.commit.after")
 
     def _run_one(self, function: Callable[[Transaction], object]) -> Outcome:
         self._execute("SAVEPOINT door")
@@ -193,11 +221,16 @@ class InlineDoor:
         """See `Store.write`."""
         self._require_open()
         outcomes = self._writer.run((function,))
-        if isinstance(outcomes, StoreError):
-            raise _again(outcomes)
+        error = outcomes if isinstance(outcomes, StoreError) else self._writer.commit()
+        if isinstance(outcomes, StoreError) or error is not None:
+            raise _again(error or StoreError("the writer has stopped"))
         if outcomes[0].error is not None:
             raise outcomes[0].error
         return cast("T", outcomes[0].value)
+
+    async def look(self, function: Callable[[Transaction], T]) -> T:
+        """See `Store.look`."""
+        return await self.read(function)
 
     async def read(self, function: Callable[[Transaction], T]) -> T:
         """See `Store.read`."""
@@ -218,18 +251,20 @@ class InlineDoor:
 @dataclass(slots=True)
 class _Waiting:
     function: Callable[[Transaction], object]
-    loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
 
 
 class ThreadDoor:
-    """Runs the functions in a thread of its own, in groups; reads run in a few other threads.
+    """Runs the functions in groups in the event loop, and waits for the disk in a thread of its own.
+
+    A statement of the driver lets go of the interpreter, and under load a thread waits milliseconds to get it
+    back: functions that ran in a thread would pay that for every statement. The commit alone is worth it.
 
     Args:
         database: open; the door closes it.
         faults: asked at `store.commit.before` and `store.commit.after`, in the door's thread.
         monotonic: seconds, to bound the time of a group.
-        readers: how many reads may run at once.
+        readers: how many `read`s may run at once.
     """
 
     def __init__(
@@ -238,14 +273,19 @@ class ThreadDoor:
         self._database = database
         self._writer = Writer(database, faults)
         self._monotonic = monotonic
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._readers: SimpleQueue[Connection] = SimpleQueue()
+        self._waiting: deque[_Waiting] = deque()
+        self._busy = False
+        self._idle = asyncio.Event()
+        self._failed = asyncio.Event()
+        self._commits: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._glance = database.reader()
         self._connections = [database.reader() for _ in range(readers)]
+        self._readers: SimpleQueue[Connection] = SimpleQueue()
         for connection in self._connections:
             self._readers.put(connection)
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="store-reader")
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="store-commit", daemon=True)
         self._thread.start()
 
     @property
@@ -253,13 +293,31 @@ class ThreadDoor:
         """Why nothing is written any more, or None."""
         return self._writer.failure
 
+    async def watch(self) -> None:
+        """Wait until the store has failed, then raise why; a task that ends the node.
+
+        Raises:
+            StoreError: the failure.
+        """
+        await self._failed.wait()
+        raise _again(self._writer.failure or StoreError("the store has failed"))
+
     async def write(self, function: Callable[[Transaction], T]) -> T:
         """See `Store.write`."""
         self._require_open()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Waiting(function, loop, future))
+        self._waiting.append(_Waiting(function, future))
+        if not self._busy:
+            self._busy = True
+            self._idle.clear()
+            loop.call_soon(self._run_group, loop)
         return await future
+
+    async def look(self, function: Callable[[Transaction], T]) -> T:
+        """See `Store.look`."""
+        self._require_open()
+        return read_once(self._glance, function)
 
     async def read(self, function: Callable[[Transaction], T]) -> T:
         """See `Store.read`."""
@@ -272,7 +330,9 @@ class ThreadDoor:
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
+        while self._busy:
+            await self._idle.wait()
+        self._commits.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._end)
 
     def _require_open(self) -> None:
@@ -282,9 +342,8 @@ class ThreadDoor:
     def _end(self) -> None:
         self._thread.join()
         self._reading.shutdown(wait=True)
-        for connection in self._connections:
-            connection.invalidate()
-            connection.close()
+        for connection in (self._glance, *self._connections):
+            self._database.close_reader(connection)
         self._database.close()
 
     def _read(self, function: Callable[[Transaction], T]) -> T:
@@ -294,31 +353,56 @@ class ThreadDoor:
         finally:
             self._readers.put(connection)
 
-    def _serve(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group = [first]
-            try:
-                outcomes = self._writer.run(waiting.function for waiting in self._gather(group))
-            except BaseException:  # a fault point, or a defect of the door: nobody may wait for ever
-                self._writer.failure = outcomes = StoreError("the writer has stopped")
+    def _run_group(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run what waits, within the bounds of a group, then hand the commit to the thread."""
+        group = [self._waiting.popleft()]
+        outcomes: list[Outcome] | StoreError = StoreError("a transaction function ended the process")
+        try:
+            outcomes = self._writer.run(waiting.function for waiting in self._gather(group))
+        finally:
             if isinstance(outcomes, StoreError):
-                outcomes = [Outcome(error=_again(outcomes)) for _ in group]
-            _tell(group, outcomes)
+                self._finish(loop, group, outcomes)
+        if isinstance(outcomes, StoreError):
+            return
+        self._commits.put(partial(self._commit, loop, group, outcomes))
 
     def _gather(self, group: list[_Waiting]) -> Iterator[_Waiting]:
-        """Yield the first function, then whatever waits meanwhile, within the bounds of a group."""
+        """Yield the first function, then whatever waits, within the bounds of a group."""
         started = self._monotonic()
         yield group[0]
-        while len(group) < MAX_GROUP and self._monotonic() - started < MAX_GROUP_SECONDS:
-            try:
-                waiting = self._queue.get_nowait()
-            except Empty:
-                return
-            if waiting is None:
-                self._queue.put(None)
-                return
-            group.append(waiting)
-            yield waiting
+        while self._waiting and len(group) < MAX_GROUP and self._monotonic() - started < MAX_GROUP_SECONDS:
+            group.append(self._waiting.popleft())
+            yield group[-1]
+
+    def _serve(self) -> None:
+        while (commit := self._commits.get()) is not None:
+            commit()
+
+    def _commit(
+        self, loop: asyncio.AbstractEventLoop, group: list[_Waiting], outcomes: list[Outcome]
+    ) -> None:
+        try:
+            error = self._writer.commit()
+        except BaseException:  # nobody may wait for ever
+            error = self._writer.failure = StoreError("the writer has stopped")
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and every caller with it
+            loop.call_soon_threadsafe(self._finish, loop, group, error or outcomes)
+
+    def _finish(
+        self, loop: asyncio.AbstractEventLoop, group: list[_Waiting], outcomes: list[Outcome] | StoreError
+    ) -> None:
+        """Tell the callers, and go on with what came meanwhile."""
+        if isinstance(outcomes, StoreError):
+            outcomes = [Outcome(error=_again(outcomes)) for _ in group]
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            _resolve(waiting.future, outcome)
+        if self._writer.failure is not None:
+            self._failed.set()
+        if self._waiting:
+            loop.call_soon(self._run_group, loop)
+        else:
+            self._busy = False
+            self._idle.set()
 
 
 def _again(error: StoreError) -> StoreError:
@@ -326,20 +410,12 @@ def _again(error: StoreError) -> StoreError:
     return StoreError(str(error), hint=error.hint, code=error.code)
 
 
-def _tell(group: list[_Waiting], outcomes: list[Outcome]) -> None:
-    for loop in {id(waiting.loop): waiting.loop for waiting in group}.values():
-        mine = [(w.future, outcome) for w, outcome in zip(group, outcomes, strict=True) if w.loop is loop]
-        with contextlib.suppress(RuntimeError):  # the caller's loop is gone, and the caller with it
-            loop.call_soon_threadsafe(_resolve, mine)
-
-
-def _resolve(pairs: list[tuple["asyncio.Future[Any]", Outcome]]) -> None:
-    for future, outcome in pairs:
-        if future.done():  # its caller was cancelled
-            continue
-        if outcome.error is None:
-            future.set_result(outcome.value)
-        elif isinstance(outcome.error, StopIteration):
-            future.set_exception(RuntimeError("a transaction function raised StopIteration"))
-        else:
-            future.set_exception(outcome.error)
+def _resolve(future: "asyncio.Future[Any]", outcome: Outcome) -> None:
+    if future.done():  # its caller was cancelled
+        return
+    if outcome.error is None:
+        future.set_result(outcome.value)
+    elif isinstance(outcome.error, StopIteration):
+        future.set_exception(RuntimeError("a transaction function raised StopIteration"))
+    else:
+        future.set_exception(outcome.error)

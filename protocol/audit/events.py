@@ -64,6 +64,7 @@ MAX_FIELDS = 16
 """Digests in every entry: the fields, and decoys for those that are absent."""
 MAX_COUNT = 2**53 - 1
 _WORD = re.compile(r"[A-Za-z0-9 ._:/@+,=~-]{1,200}", re.ASCII)
+_WORDS = re.compile(rf"{_WORD.pattern}(?:\n{_WORD.pattern})*", re.ASCII)
 _NUMBERS = frozenset({"attachments", "dir_size"})
 Value = str | int
 
@@ -122,9 +123,11 @@ class AuditEvent:
             self.key or None,
             self.result or None,
         ]
-        for value in found:
-            if value is not None and not _is_word(value):
-                raise LocalProtocolError("an audit entry takes no free text", code=ReasonCode.BAD_FIELD)
+        texts = [value for value in found if isinstance(value, str)]
+        joined = "\n".join(texts)
+        words = _WORDS.fullmatch(joined) and joined.count("\n") == len(texts) - 1
+        if not words or not (_is_count(self.attachments) and _is_count(self.dir_size)):
+            raise LocalProtocolError("an audit entry takes no free text", code=ReasonCode.BAD_FIELD)
         if self.rc and len(self.rc) != 32:
             raise LocalProtocolError("a reconciliation value has 32 bytes", code=ReasonCode.BAD_FIELD)
         return found
@@ -145,9 +148,9 @@ def event_of(values: Mapping[str, object], rc: bytes) -> AuditEvent:
     for name, value in rest.items():
         if name not in FIELDS:
             raise MalformedError("not a field of an audit event", code=ReasonCode.UNKNOWN_FIELD)
-        if name in _NUMBERS and isinstance(value, int) and _is_word(value):
+        if name in _NUMBERS and isinstance(value, int) and _is_count(value):
             numbers[name] = value
-        elif name not in _NUMBERS and isinstance(value, str) and _is_word(value):
+        elif name not in _NUMBERS and isinstance(value, str) and _WORD.fullmatch(value):
             texts[name] = value
         else:
             raise MalformedError("not a value of an audit event", code=ReasonCode.BAD_FIELD)
@@ -170,7 +173,5 @@ def size_bucket(size: int) -> str:
     return str(bucket)
 
 
-def _is_word(value: Value) -> bool:
-    if isinstance(value, str):
-        return _WORD.fullmatch(value) is not None
-    return not isinstance(value, bool) and 0 <= value <= MAX_COUNT
+def _is_count(value: int | None) -> bool:
+    return value is None or (not isinstance(value, bool) and 0 <= value <= MAX_COUNT)

@@ -5,20 +5,19 @@
    destroyed. It is never written again from its value: the bytes are kept.
 2. Every leaf has 16 digests; what is absent is a decoy, so that their number says nothing about the act.
 3. All salts come from one random `ek` of 32 bytes by SHAKE256; showing one tells nothing about the others.
-4. The secret is `ek`, then the values as canonical JSON; whoever keeps it seals it.
+4. The secret is `ek`, then the values, and a shared `rc`, as canonical JSON; whoever keeps it seals it.
 5. `verify_entry` derives the leaf from the secret again and compares every byte.
 """
 
 import hashlib
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from protocol import canonical
 from protocol.audit.events import FIELDS, MAX_FIELDS, AuditEvent, Value, event_of
-from protocol.canonical import JSONObject
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode, UntrustedError
 from protocol.tlog.merkle import leaf_hash
 
@@ -35,7 +34,7 @@ _DIGEST_CHARACTERS = 43
 _STREAM_BYTES = MAX_FIELDS * _SALT_BYTES + 32
 _URL = bytes.maketrans(b"+/", b"-_")
 _STANDARD = str.maketrans("-_", "+/")
-_BY_NAME = tuple(sorted((name, slot) for slot, name in enumerate(FIELDS)))
+_BY_NAME = tuple(sorted([*((name, slot) for slot, name in enumerate(FIELDS)), ("rc", -1)]))
 _sha256 = hashlib.sha256
 
 
@@ -118,18 +117,13 @@ def verify_entry(leaf: bytes, secret: bytes) -> AuditEvent:
         MalformedError: leaf or secret is not of the form.
         UntrustedError: the secret belongs to another leaf, or one of the two was changed.
     """
-    public = parse_leaf(leaf)
-    values = _parse_secret(secret)
-    event = event_of(values, b"")
-    slots = [values.get(name) for name in FIELDS]
-    at_seconds, period = int(event.at.timestamp()), period_of(event.at)
-    ek = secret[:EK_BYTES]
-    rc = b"" if _stream(ek)[-32:] == public.rc else public.rc
-    if _build(slots, ek, at_seconds, period, rc).leaf != leaf:  # type: ignore[arg-type]  # checked above
+    parse_leaf(leaf)
+    event = _parse_secret(secret)
+    if build_entry(event, secret[:EK_BYTES]).leaf != leaf:
         raise UntrustedError(
             "the leaf and its secret do not belong together", code=ReasonCode.LOG_INCONSISTENT
         )
-    return replace(event, rc=rc)
+    return event
 
 
 def parse_leaf(data: bytes) -> Leaf:
@@ -162,12 +156,12 @@ def parse_leaf(data: bytes) -> Leaf:
 
 def disclosures(secret: bytes) -> dict[str, str]:
     """Return the disclosure of each field that is present, by its name."""
-    values = _parse_secret(secret)
+    values = _parse_secret(secret).values()
     salts = _salts(_stream(secret[:EK_BYTES]))
     return {
-        name: _url_text(_disclosure_json(salts[slot], name, values[name]))  # type: ignore[arg-type]  # JSON scalar
-        for slot, name in enumerate(FIELDS)
-        if name in values
+        name: _url_text(_disclosure_json(salt, name, value))
+        for name, salt, value in zip(FIELDS, salts, values, strict=False)
+        if value is not None
     }
 
 
@@ -239,7 +233,7 @@ def _build(values: Sequence[Value | None], ek: bytes, at_seconds: int, period: s
         '{"_sd":["' + '","'.join(texts) + f'"],"_sd_alg":"sha-256","iat":{at_seconds},'
         f'"kt":"{period}","rc":"{rc_text}","v":1}}'
     ).encode("ascii")
-    return Entry(leaf, leaf_hash(leaf), ek + _values_json(values), period)
+    return Entry(leaf, leaf_hash(leaf), ek + _values_json(values, rc_text if rc else ""), period)
 
 
 def _stream(ek: bytes) -> bytes:
@@ -256,21 +250,21 @@ def _disclosure_json(salt: str, name: str, value: Value) -> bytes:
     return f'["{salt}","{name}",{shown}]'.encode("ascii")
 
 
-def _values_json(values: Sequence[Value | None]) -> bytes:
+def _values_json(values: Sequence[Value | None], rc_text: str) -> bytes:
     members = []
     for name, slot in _BY_NAME:
-        value = values[slot]
+        value = values[slot] if slot >= 0 else rc_text or None
         if value is not None:
             members.append(f'"{name}":"{value}"' if isinstance(value, str) else f'"{name}":{value}')
     return ("{" + ",".join(members) + "}").encode("ascii")
 
 
-def _parse_secret(secret: bytes) -> JSONObject:
+def _parse_secret(secret: bytes) -> AuditEvent:
     if len(secret) < EK_BYTES:
         raise MalformedError("the secret of an entry is too short")
-    values = canonical.parse_object(secret[EK_BYTES:], MAX_SECRET_BYTES)
-    event_of(values, b"")
-    return values
+    values = dict(canonical.parse_object(secret[EK_BYTES:], MAX_SECRET_BYTES))
+    rc = values.pop("rc", None)
+    return event_of(values, b"" if rc is None else _require_digest(rc))
 
 
 def _require_digest(text: object) -> bytes:

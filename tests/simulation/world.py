@@ -179,6 +179,10 @@ class MortalStore:
         self._live()
         return await self._door.write(function)
 
+    async def look(self, function: Callable[[Transaction], T]) -> T:
+        self._live()
+        return await self._door.look(function)
+
     async def read(self, function: Callable[[Transaction], T]) -> T:
         self._live()
         return await self._door.read(function)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from globe_node.audit import records
@@ -262,6 +262,7 @@ TABLES = {
 }
 
 
+@settings(max_examples=50)
 @given(st.data())
 def test_any_tamper_is_found(data: st.DataObject) -> None:
     """Any byte changed, any row deleted, doubled or swapped, any clean cut behind a mark."""

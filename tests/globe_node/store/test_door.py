@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from globe_node.errors import StoreError
-from globe_node.faults import NoFaults
+from globe_node.faults import FaultPoints, NoFaults
 from globe_node.store.database import open_database
 from globe_node.store.door import InlineDoor, Store, ThreadDoor, Transaction
 from globe_node.store.driver import store_error
@@ -24,9 +24,32 @@ from tests.support.store import folder_store, memory_store, store_files
 Forms = ["thread", "inline"]
 
 
-def thread_store(folder: Path) -> ThreadDoor:
+def thread_store(folder: Path, faults: FaultPoints | None = None) -> ThreadDoor:
     database = open_database(store_files(folder), SeededEntropy(1))
-    return ThreadDoor(database, faults=NoFaults(), monotonic=time.monotonic)
+    return ThreadDoor(database, faults=faults or NoFaults(), monotonic=time.monotonic)
+
+
+class SlowDisk:
+    """Holds a commit in the door's thread until it is let go."""
+
+    def __init__(self) -> None:
+        self.commits = 0
+        self.reached = threading.Event()
+        self._go = threading.Event()
+        self._go.set()
+
+    def point(self, name: str) -> None:
+        if name == "store.commit.before":
+            self.commits += 1
+            self.reached.set()
+            assert self._go.wait(20)
+
+    def hold(self) -> None:
+        self.reached.clear()
+        self._go.clear()
+
+    def let_go(self) -> None:
+        self._go.set()
 
 
 @pytest.fixture(params=Forms)
@@ -109,41 +132,65 @@ async def test_a_function_that_commits_by_itself_stops_the_writer(store: Store) 
 
 
 async def test_a_cancelled_caller_does_not_halve_a_transaction(tmp_path: Path) -> None:
-    door = thread_store(tmp_path)
-    held = threading.Event()
+    slow = SlowDisk()
+    door = thread_store(tmp_path, slow)
     await door.write(make_table)
-    first = asyncio.create_task(door.write(lambda tx: held.wait(10)))
+    slow.hold()
+    first = asyncio.create_task(door.write(put(4)))
+    await asyncio.to_thread(slow.reached.wait, 10)
     second = asyncio.create_task(door.write(put(5)))
     await asyncio.sleep(0)
-    second.cancel()
-    held.set()
-    assert await first
-    with pytest.raises(asyncio.CancelledError):
-        await second
-    assert await door.write(numbers) == [5]
+    for task in (first, second):
+        task.cancel()
+    slow.let_go()
+    for task in (first, second):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await door.write(numbers) == [4, 5]
     await door.close()
 
 
 async def test_waiting_functions_share_one_commit(tmp_path: Path) -> None:
-    class Counting:
-        commits = 0
-
-        def point(self, name: str) -> None:
-            self.commits += name == "store.commit.before"
-
-    counting = Counting()
-    database = open_database(store_files(tmp_path), SeededEntropy(1))
-    door = ThreadDoor(database, faults=counting, monotonic=time.monotonic)
+    slow = SlowDisk()
+    door = thread_store(tmp_path, slow)
     await door.write(make_table)
-    held = threading.Event()
-    blocker = asyncio.create_task(door.write(lambda tx: held.wait(10)))
-    await asyncio.sleep(0)
-    counting.commits = 0
+    slow.hold()
+    first = asyncio.create_task(door.write(put(1_000)))
+    await asyncio.to_thread(slow.reached.wait, 10)
     many = [asyncio.create_task(door.write(put(number))) for number in range(600)]
     await asyncio.sleep(0)
-    held.set()
-    assert await asyncio.gather(blocker, *many) == [True, *range(600)]
-    assert 3 <= counting.commits <= 30
+    assert await door.read(numbers) == []  # the loop goes on, and sees what was committed
+    before = slow.commits
+    slow.let_go()
+    assert await asyncio.gather(first, *many) == [1_000, *range(600)]
+    assert 3 <= slow.commits - before <= 60
+    await door.close()
+
+
+async def test_a_look_sees_what_was_committed_and_nothing_else(tmp_path: Path) -> None:
+    slow = SlowDisk()
+    door = thread_store(tmp_path, slow)
+    await door.write(make_table)
+    slow.hold()
+    waiting = asyncio.create_task(door.write(put(1)))
+    await asyncio.to_thread(slow.reached.wait, 10)
+    assert await door.look(numbers) == []
+    slow.let_go()
+    await waiting
+    assert await door.look(numbers) == [1]
+    await door.close()
+
+
+async def test_whoever_watches_is_told_of_the_failure(tmp_path: Path) -> None:
+    door = thread_store(tmp_path)
+    watching = asyncio.create_task(door.watch())
+    await door.write(make_table)
+    assert not watching.done()
+    with pytest.raises(StoreError):
+        await door.write(put_then_raise(1, disk_error("SQLITE_IOERR_READ")))
+    with pytest.raises(StoreError) as caught:
+        await watching
+    assert caught.value.code is ReasonCode.STORAGE_FAILED
     await door.close()
 
 

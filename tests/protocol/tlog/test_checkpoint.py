@@ -5,7 +5,7 @@ import base64
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
@@ -59,6 +59,7 @@ def test_a_required_line_must_be_there() -> None:
         verify_checkpoint(SIGNED, verifier_keys(ORIGIN, LogKey.generate(SeededEntropy("other"))))
 
 
+@settings(max_examples=50)
 @given(st.data())
 def test_any_changed_byte_is_noticed(data: st.DataObject) -> None:
     changed = bytearray(SIGNED)
