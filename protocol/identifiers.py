@@ -4,7 +4,9 @@
 1. Machine names are ASCII. Whatever a person reads is a value, never an identifier.
 2. Ids are time-ordered (UUIDv7, RFC 9562 section 5.7), so that a store grows at its right edge.
 3. `parse_…` takes untrusted text and raises `MalformedError` without quoting it.
-4. A key id covers the name of the algorithm: equal octets under another algorithm are another key.
+4. The id of a record or consultation follows from who made it, so nobody can take an id that he has seen
+   before its owner uses it elsewhere.
+5. A key id covers the name of the algorithm: equal octets under another algorithm are another key.
 """
 
 import re
@@ -46,6 +48,8 @@ class DirectoryView:
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
+_OWNER_AT = 12
+"""Where the octets begin that follow from the others and the owner's name."""
 _HEX64 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -108,3 +112,29 @@ def uuid7(now_milliseconds: int, randomness: bytes) -> UUID:
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return UUID(int=value)
+
+
+def owned_uuid7(now_milliseconds: int, randomness: bytes, owner: AuthorityId) -> UUID:
+    """Build a UUIDv7 that only one authority can have made; the arguments are those of `uuid7`.
+
+    Spec: PROTOCOL.md section 8.1.
+    """
+    start = uuid7(now_milliseconds, randomness).bytes[:_OWNER_AT]
+    return UUID(bytes=start + _owner_mark(start, owner))
+
+
+def require_owned(text: RecordId | ConsultationId, owner: AuthorityId) -> None:
+    """Check that an id was made by an authority.
+
+    Raises:
+        MalformedError: it was not (`bad_field`).
+
+    Spec: PROTOCOL.md section 8.1.
+    """
+    octets = UUID(text).bytes
+    if octets[_OWNER_AT:] != _owner_mark(octets[:_OWNER_AT], owner):
+        raise MalformedError("an id that somebody else has made", code=ReasonCode.BAD_FIELD)
+
+
+def _owner_mark(start: bytes, owner: AuthorityId) -> bytes:
+    return sha256(b"anp1/id" + start + owner.encode("ascii")).digest()[: 16 - _OWNER_AT]

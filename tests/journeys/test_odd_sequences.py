@@ -162,19 +162,12 @@ def test_a_stranger_can_not_write_into_a_consultation() -> None:
         async with town(A, B, C) as nodes:
             opening = letter_record()
             await post(nodes, Letter(opening).seal())
-            for wrong in (
-                letter_record(C, consultation=opening.consultation),
-                letter_record(
-                    C,
-                    consultation=opening.consultation,
-                    type=MessageType.CLOSE,
-                    body={},
-                    in_reply_to=opening.record_id,
-                ),
-            ):
+            again = letter_record(C, consultation=opening.consultation)
+            closing = replace(again, type=MessageType.CLOSE, body={}, in_reply_to=opening.record_id)
+            for wrong, reason in ((again, ReasonCode.BAD_FIELD), (closing, ReasonCode.REFUSED)):
                 envelope = Letter(wrong).seal()
                 entry = entry_of(await post(nodes, envelope, source=C), envelope)
-                assert (entry.status, entry.reason) == (ReceiptStatus.REJECTED, ReasonCode.REFUSED)
+                assert (entry.status, entry.reason) == (ReceiptStatus.REJECTED, reason)
 
     from tests.simulation.loop import run_virtual  # noqa: PLC0415
 

@@ -33,7 +33,7 @@ from protocol.identifiers import (
     EnvelopeId,
     NodeId,
     RecordId,
-    uuid7,
+    owned_uuid7,
 )
 from protocol.interfaces import Signer
 from protocol.receipts import (
@@ -93,8 +93,9 @@ class Hostile:
         return certified_node_keys(self.name).signing
 
     def id(self) -> str:
-        """A fresh id."""
-        return str(uuid7(unix_milliseconds(self.now), self.entropy.random_bytes(10)))
+        """A fresh id of its own."""
+        randomness = self.entropy.random_bytes(10)
+        return str(owned_uuid7(unix_milliseconds(self.now), randomness, AuthorityId(self.name)))
 
     @property
     def now(self) -> datetime:

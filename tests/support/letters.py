@@ -13,7 +13,7 @@ from keys.node_keys import NodeKeys
 from protocol import e2ee
 from protocol.codes.message_types import MessageType
 from protocol.envelope import EnvelopeClass, Frame, Sender, envelope_hash, parse_envelope, routing_id_of
-from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId, uuid7
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId, owned_uuid7
 from protocol.receipts import ReceiptEntry, parse_signed_receipt
 from protocol.record import Author, Record, SignedRecord, record_hash
 from protocol.signing import labels
@@ -29,10 +29,10 @@ ENTROPY = SeededEntropy("letters")
 LIFE = "a1" * 8
 
 
-def fresh_id(seconds: float = 0.0) -> str:
-    """A UUIDv7 of the sample day."""
+def fresh_id(seconds: float = 0.0, *, owner: str = A) -> str:
+    """An id of the sample day, made by an authority."""
     now_ms = unix_milliseconds(START + timedelta(seconds=seconds))
-    return str(uuid7(now_ms, ENTROPY.random_bytes(10)))
+    return str(owned_uuid7(now_ms, ENTROPY.random_bytes(10), AuthorityId(owner)))
 
 
 def letter_record(by: str = A, /, **changes: Any) -> Record:
@@ -40,8 +40,8 @@ def letter_record(by: str = A, /, **changes: Any) -> Record:
     holder = certified_node_keys(by)
     record = Record(
         type=MessageType.CONSULT_REQUEST,
-        consultation=ConsultationId(fresh_id()),
-        record_id=RecordId(fresh_id()),
+        consultation=ConsultationId(fresh_id(owner=by)),
+        record_id=RecordId(fresh_id(owner=by)),
         author=Author(holder.authority, holder.node, holder.signing.key_id, LIFE),
         author_seq=1,
         prev="",

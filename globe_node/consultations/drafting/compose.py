@@ -36,7 +36,15 @@ from protocol.consultations.content import verify_content, verify_reply
 from protocol.consultations.table import Role, State
 from protocol.envelope import EnvelopeClass, Frame, Sender, envelope_hash, routing_id_of
 from protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
-from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId, uuid7
+from protocol.identifiers import (
+    AuthorityId,
+    ConsultationId,
+    Digest,
+    EnvelopeId,
+    RecordId,
+    owned_uuid7,
+    uuid7,
+)
 from protocol.messages.procedure import ClarificationRequest
 from protocol.record import Attachment, Author, Record, SignedRecord, record_hash
 from protocol.signing import labels
@@ -96,13 +104,14 @@ def compose(office: Office, draft: Draft, deadline_seconds: int) -> Composed:
         raise LocalProtocolError(str(error), code=error.code) from None
     created = moment_of(office.now_ms())
     created_ms = unix_milliseconds(created)
-    entropy = office.entropy
+    entropy, me = office.entropy, office.node_keys.authority
     return Composed(
         draft=draft,
         digest=draft_digest(draft) if draft.idempotency_key else Digest(""),
         content=content,
-        consultation=draft.consultation or ConsultationId(str(uuid7(created_ms, entropy.random_bytes(10)))),
-        record_id=RecordId(str(uuid7(created_ms, entropy.random_bytes(10)))),
+        consultation=draft.consultation
+        or ConsultationId(str(owned_uuid7(created_ms, entropy.random_bytes(10), me))),
+        record_id=RecordId(str(owned_uuid7(created_ms, entropy.random_bytes(10), me))),
         envelope_id=EnvelopeId(uuid7(created_ms, entropy.random_bytes(10)).bytes),
         created=created,
         expires=created + timedelta(seconds=draft.deadline_seconds or deadline_seconds),

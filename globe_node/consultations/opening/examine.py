@@ -5,7 +5,8 @@
 2. The signature is verified before the content is looked at.
 3. The author is the sender of the frame and a node of the directory whose key may be relied on. A key that
    was retired still speaks for what was on its way; a compromised one does not.
-4. What our copy of the directory is too old to judge waits for a newer copy, for a while.
+4. Ids that a record brings into the world are its author's own.
+5. What our copy of the directory is too old to judge waits for a newer copy, for a while.
 """
 
 from dataclasses import dataclass, field
@@ -15,12 +16,13 @@ from globe_node.consultations.moments import unix_milliseconds
 from globe_node.consultations.office import Office
 from globe_node.delivery.inbox import HeldEnvelope
 from protocol import e2ee, limits
+from protocol.codes.message_types import MessageType
 from protocol.consultations.content import verify_content
 from protocol.directory.entries import STATUS_CODES, NodeState
 from protocol.directory.replay import DirectoryState
 from protocol.envelope import Envelope, EnvelopeClass, parse_envelope, routing_id_of
 from protocol.errors import MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
-from protocol.identifiers import Digest
+from protocol.identifiers import Digest, require_owned
 from protocol.record import Record, SignedRecord, parse_signed_record, record_hash
 from protocol.signing import labels
 from protocol.signing.batch import BatchVerifier
@@ -132,6 +134,9 @@ class Examiner:
             or frame.expires_ms != unix_milliseconds(record.expires)
         ):
             raise MalformedError("a frame that is not the record's", code=ReasonCode.BAD_FIELD)
+        require_owned(record.record_id, author.authority)
+        if record.type is MessageType.CONSULT_REQUEST:
+            require_owned(record.consultation, author.authority)
         return data, signed
 
 
