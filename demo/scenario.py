@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The story: a network is founded, an authority consults another, a node goes and returns, all verifies.
+
+Each step is a command of the product; what the story claims is what the commands answered.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo import messages
+from demo.stage import PROGRAM, Actor, Stage, free_port
+
+COMMISSION = ("xa-acc", "XA", "ACA", "SAMPLE Anti-Corruption Commission of Alpha")
+BUREAU = ("xb-ibu", "XB", "ACA", "SAMPLE Integrity Bureau of Beta")
+PROSECUTION = ("xc-aco", "XC", "PROSECUTION", "SAMPLE Anti-Corruption Prosecution of Gamma")
+OVERSEER = ("xa-dpc", "XA", "OVERSIGHT", "SAMPLE Data Protection Commissioner of Alpha")
+
+
+class Scenario:
+    """The chapters, and the actors in them."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._tell = stage.narrator
+        self._actors = [
+            Actor(authority, country, kind, name, stage.folder / authority, free_port())
+            for authority, country, kind, name in (COMMISSION, BUREAU, PROSECUTION, OVERSEER)
+        ]
+        self._a, self._b, self._c, self._overseer = self._actors
+        self._network = ""
+        self._case = ""
+
+    def play(self) -> None:
+        """Tell everything, in order."""
+        self._found_network()
+        self._admit()
+        self._publish()
+        self._ask()
+        self._clarify_and_answer()
+        self._lose_and_regain()
+        self._prove()
+        self._audit()
+        self._tamper()
+        self._tell.say("")
+        self._tell.say(
+            f"The end, after {self._tell.seconds:.0f} s. Authorities, case and company are samples."
+        )
+
+    def close(self) -> None:
+        """Stop every node."""
+        self._stage.stop(*self._actors)
+
+    def say_what_to_try(self) -> None:
+        """Print how to go on with the running nodes."""
+        self._stage.start(self._b)
+        self._tell.chapter("The nodes are running; try")
+        for line in (
+            f"export PATH={PROGRAM.parent}:$PATH GLOBE_NODE_PASSPHRASE_FILE={self._stage.passphrase_file}",
+            f"globe-node --home {self._a.home} consult list",
+            f"globe-node --home {self._a.home} consult show {self._case}",
+            f"globe-node --home {self._a.home} directory search --function ASSET_RECOVERY",
+            f"globe-node --home {self._c.home} health",
+            f"globe-node --home {self._b.home} audit list",
+            f"pkill -f {self._stage.folder}; rm -r {self._stage.folder}    # the end",
+        ):
+            self._tell.say(line)
+
+    def _found_network(self) -> None:
+        self._tell.chapter("Three officers found a network; two of them together may admit an authority")
+        words = (
+            "network",
+            "create",
+            *self._net,
+            "--name",
+            "Sample network",
+            "--officers",
+            "3",
+            "--threshold",
+            "2",
+        )
+        shown = self._stage.run("officers", *words, "--sample", *self._passphrase, show=False)
+        self._tell.command("officers", ("globe-node", *words, "--sample"))
+        self._tell.answer("\n".join(shown.splitlines()[:4]))
+        self._network = self._stage.document("officers", "network", "bundle", *self._net)["fingerprint"]
+
+    def _admit(self) -> None:
+        self._tell.chapter("Three authorities and one oversight body ask for admission, and are admitted")
+        self._stage.together([self._init_words(actor) for actor in self._actors])
+        self._tell.say(
+            "Each made its keys in its own home folder, and handed a request with its root key over."
+        )
+        requests = [str(actor.home / "admission-request.json") for actor in self._actors]
+        folder = self._stage.folder / "network"
+        signing = (
+            "--sign-with",
+            str(folder / "officer-1.sealed"),
+            "--sign-with",
+            str(folder / "officer-3.sealed"),
+        )
+        words = ("network", "admit", *requests, *self._net, *signing)
+        self._stage.run("officers", *words, *self._passphrase)
+
+    def _publish(self) -> None:
+        self._tell.chapter("Each authority signs what the directory says of it; all get the same directory")
+        bundle = self._bundle()
+        self._together("directory", "import", bundle, "--root", self._network)
+        for actor in self._actors:
+            contacts = actor.home / "contacts.toml"
+            contacts.write_text(messages.CONTACTS, "utf-8")
+        self._stage.together([self._publish_words(actor) for actor in self._actors])
+        exports = [str(self._stage.folder / f"{actor.authority}.bundle") for actor in self._actors]
+        self._stage.together(
+            [
+                ("--home", str(actor.home), "directory", "export", file)
+                for actor, file in zip(self._actors, exports, strict=True)
+            ]
+        )
+        self._stage.run("officers", "network", "import", *exports, *self._net, show=False)
+        self._together("directory", "import", self._bundle(again=True))
+        self._stage.start(*self._actors[:3])
+        self._tell.say("Nodes A, B and C run now: three processes, TLS 1.3 on both sides, SQLite each.")
+        self._stage.act(self._a, "directory", "search", "--function", "ASSET_RECOVERY")
+
+    def _ask(self) -> None:
+        self._tell.chapter("A asks B who stands behind a company; only B can read it")
+        request = self._write("request.toml", messages.REQUEST)
+        extract = self._write("extract.csv", messages.ATTACHMENT)
+        words = ("consult", "send", "--to", self._b.authority, "--file", request, "--attach", extract)
+        self._case = self._stage.document_of(self._a, *words, "--wait", "20", shown=True)["consultation"]
+        self._stage.act(self._b, "consult", "list")
+        self._stage.act(self._b, "consult", "show", self._case)
+
+    def _clarify_and_answer(self) -> None:
+        self._tell.chapter("B acknowledges and asks back, A explains, B answers item by item")
+        for actor, name, text in (
+            (self._b, "ack.toml", messages.ACKNOWLEDGEMENT),
+            (self._b, "question.toml", messages.QUESTION),
+            (self._a, "explanation.toml", messages.CLARIFICATION),
+            (self._b, "answer.toml", messages.ANSWER),
+        ):
+            file = self._write(name, text)
+            words = ("consult", "reply", self._case, "--file", file, "--wait", "20")
+            self._stage.act(actor, *words, only="state ")
+        self._stage.act(self._a, "consult", "show", self._case, only="result")
+        self._stage.act(self._a, "consult", "close", self._case, "--wait", "20", only="state ")
+        self._stage.act(self._a, "consult", "receipts", self._case)
+
+    def _lose_and_regain(self) -> None:
+        self._tell.chapter("B goes down; A writes all the same, waits, and B gets it when it is back")
+        self._stage.stop(self._b)
+        second = self._write("second.toml", messages.SECOND_REQUEST)
+        words = ("consult", "send", "--to", self._b.authority, "--file", second)
+        case = self._stage.document_of(self._a, *words, shown=True)["consultation"]
+        self._stage.act(self._a, "consult", "receipts", case)
+        self._stage.start(self._b)
+        self._tell.say("B is up again.")
+        self._stage.wait_for(lambda: self._is_received(case), "the message to arrive")
+        self._stage.act(self._a, "consult", "receipts", case)
+
+    def _is_received(self, case: str) -> bool:
+        document = self._stage.document_of(self._a, "consult", "receipts", case)
+        return "received" in json.dumps(document["records"])
+
+    def _prove(self) -> None:
+        self._tell.chapter(
+            "A hands its evidence to a court, which verifies it alone: no node, no network, no home"
+        )
+        file = str(self._stage.folder / "evidence.anp1")
+        self._stage.act(self._a, "evidence", "export", self._case, "--output", file)
+        self._stage.run("court", "evidence", "verify", file, "--root", self._network, last=9)
+
+    def _audit(self) -> None:
+        self._tell.chapter("Both audit logs are derived again from their leaves, and verify")
+        for actor in (self._a, self._b):
+            self._stage.act(actor, "audit", "verify")
+
+    def _tamper(self) -> None:
+        self._tell.chapter("Somebody at B alters one stored row of the log; the verification names it")
+        self._stage.stop(self._b)
+        index = alter_one_entry(self._b.home / "node.db")
+        self._tell.say(f"B is stopped; entry {index} of its database now says another time.")
+        self._stage.act(self._b, "audit", "verify", expect=1)
+
+    @property
+    def _net(self) -> tuple[str, str]:
+        return ("--dir", str(self._stage.folder / "network"))
+
+    @property
+    def _passphrase(self) -> tuple[str, str]:
+        return ("--passphrase-file", str(self._stage.passphrase_file))
+
+    def _init_words(self, actor: Actor) -> Sequence[str]:
+        who = ("--authority", actor.authority, "--country", actor.country, "--kind", actor.kind)
+        where = (
+            "--endpoint",
+            actor.endpoint,
+            "--listen",
+            f"127.0.0.1:{actor.port}",
+            "--network",
+            self._network,
+        )
+        return (
+            "--home",
+            str(actor.home),
+            "init",
+            *who,
+            "--name",
+            f"en={actor.name}",
+            *where,
+            *self._passphrase,
+        )
+
+    def _publish_words(self, actor: Actor) -> Sequence[str]:
+        return (
+            "--home",
+            str(actor.home),
+            "directory",
+            "publish",
+            "--file",
+            str(actor.home / "contacts.toml"),
+        )
+
+    def _together(self, *words: str) -> None:
+        self._stage.together([("--home", str(actor.home), *words) for actor in self._actors])
+
+    def _bundle(self, *, again: bool = False) -> str:
+        file = str(self._stage.folder / ("network-2.bundle" if again else "network.bundle"))
+        self._stage.run("officers", "network", "bundle", *self._net, "-o", file, show=False)
+        return file
+
+    def _write(self, name: str, text: str) -> str:
+        path = self._stage.folder / name
+        path.write_text(text, "utf-8")
+        return str(path)
+
+
+def alter_one_entry(database: Path) -> int:
+    """Change the time in one leaf of a stopped node's audit log; return the index of the entry."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        entry, leaf = connection.execute(
+            "SELECT id, leaf FROM audit_entry ORDER BY id LIMIT 1 OFFSET 3"
+        ).fetchone()
+        altered = leaf.replace(b'"iat":1', b'"iat":2')
+        connection.execute("UPDATE audit_entry SET leaf = ? WHERE id = ?", (altered, entry))
+        connection.commit()
+    return int(entry)
