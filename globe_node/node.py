@@ -28,7 +28,7 @@ from globe_node.consultations.submit import Desk
 from globe_node.delivery.clerk import Clerk, ClerkDesk
 from globe_node.delivery.courier import Courier
 from globe_node.delivery.journal import Journal
-from globe_node.delivery.lanes import LaneTools
+from globe_node.delivery.lanes import DEFAULT_PACE, LaneTools, Pace
 from globe_node.delivery.link import PeerIdentity, Transport
 from globe_node.delivery.reception import Reception, ReceptionDesk
 from globe_node.delivery.settlement import ReceiptBoard, Settlement
@@ -61,6 +61,7 @@ class NodeParts:
         store: the database; whoever opened it closes it.
         transport: the line to peers.
         deadline_seconds: how long delivery is tried when a message does not say.
+        pace: sizes and waits of delivery.
         services: opened once the tasks run, closed before they end.
     """
 
@@ -73,6 +74,7 @@ class NodeParts:
     faults: FaultPoints
     log: EventLog
     deadline_seconds: int = limits.DEFAULT_DEADLINE_SECONDS
+    pace: Pace = DEFAULT_PACE
     services: Sequence[Service] = ()
 
 
@@ -237,15 +239,7 @@ class _Delivery:
 
 def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks: TaskBook) -> _Delivery:
     """Build everything between the outbox here and the inbox there."""
-    clerk = Clerk(
-        ClerkDesk(
-            identity=identity_of(parts.node_keys),
-            signer=lambda: office.signer(office.register.state),
-            peers=book,
-            clock=parts.clock,
-            entropy=parts.entropy,
-        )
-    )
+    clerk = _build_clerk(parts, office, book)
     journal = Journal(office.audit, parts.clock)
 
     def heard(peer: AuthorityId) -> None:
@@ -275,6 +269,7 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
             entropy=parts.entropy,
             faults=parts.faults,
             spawn=tasks.spawn,
+            pace=parts.pace,
         ),
         rounds.greet,
     )
@@ -292,6 +287,19 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
             faults=parts.faults,
             wake_intake=intake.wake,
             heard=courier.heard,
+            receipt_wait_seconds=parts.pace.receipt_wait_seconds,
         )
     )
     return _Delivery(courier, settlement, intake, reception, rounds)
+
+
+def _build_clerk(parts: NodeParts, office: Office, book: DirectoryBook) -> Clerk:
+    return Clerk(
+        ClerkDesk(
+            identity=identity_of(parts.node_keys),
+            signer=lambda: office.signer(office.register.state),
+            peers=book,
+            clock=parts.clock,
+            entropy=parts.entropy,
+        )
+    )

@@ -24,6 +24,7 @@ from globe_node.audit.high_water import FileHighWater
 from globe_node.clock import Clock
 from globe_node.config import Settings
 from globe_node.consultations.export import Exporter
+from globe_node.delivery.lanes import Pace
 from globe_node.delivery.link import Answer, Operation, PeerAddress
 from globe_node.faults import FaultPoints
 from globe_node.home import Home
@@ -111,6 +112,7 @@ async def serve(
             faults=world.faults,
             log=world.log,
             deadline_seconds=settings.delivery.deadline_seconds,
+            pace=_pace_of(settings),
             services=(house.checkpoints, house.socket, house.site),
         )
     )
@@ -123,6 +125,14 @@ async def serve(
     finally:
         await line.close()
         await store.close()
+
+
+def _pace_of(settings: Settings) -> Pace:
+    return Pace(
+        batch_envelopes=settings.delivery.batch_envelopes,
+        request_seconds=settings.peering.request_timeout_seconds,
+        receipt_wait_seconds=settings.delivery.receipt_wait_milliseconds / 1000,
+    )
 
 
 def store_files(home: Home) -> StoreFiles:

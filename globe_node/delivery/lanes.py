@@ -36,8 +36,6 @@ from protocol.identifiers import AuthorityId, EnvelopeId
 from protocol.interfaces import Entropy
 from protocol.receipts import SignedReceipt, parse_signed_receipt
 
-REQUEST_SECONDS = 30.0
-"""How long one request may take, answer included."""
 PROBE_ENVELOPES = 4
 """Envelopes in the request that asks a failing peer again."""
 PROBE_BYTES = 64 * 1024
@@ -83,6 +81,24 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """What an operator may set.
+
+    Attributes:
+        batch_envelopes: envelopes in one request.
+        request_seconds: how long one request may take, answer included.
+        receipt_wait_seconds: how long an answer to envelopes waits for their receipts.
+    """
+
+    batch_envelopes: int = limits.MAX_BATCH_ENVELOPES
+    request_seconds: float = 30.0
+    receipt_wait_seconds: float = 2.0
+
+
+DEFAULT_PACE = Pace()
+
+
+@dataclass(frozen=True, slots=True)
 class LaneTools:
     """What all lanes of a node share."""
 
@@ -95,6 +111,7 @@ class LaneTools:
     entropy: Entropy
     faults: FaultPoints
     spawn: Spawn
+    pace: Pace = DEFAULT_PACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +279,10 @@ class Lane:
     def _choose(self, rows: Sequence[DueRow], *, ordered: bool) -> tuple[list[DueRow], bool]:
         routes = set(self._under_way.values()) if ordered else set()
         free = [row for row in rows if row.position not in self._under_way and row.routing_id not in routes]
-        failing = self._failures > 0
+        failing, batch = self._failures > 0, self._tools.pace.batch_envelopes
         count = wire.take_fitting(
             [row.size for row in free],
-            max_items=PROBE_ENVELOPES if failing else limits.MAX_BATCH_ENVELOPES,
+            max_items=min(PROBE_ENVELOPES, batch) if failing else batch,
             max_bytes=PROBE_BYTES if failing else limits.MAX_BATCH_BYTES,
         )
         return free[:count], count < len(free)
@@ -293,7 +310,7 @@ class Lane:
                 parcel.address,
                 parcel.operation,
                 body=wire.write_items(parcel.octets),
-                deadline_seconds=REQUEST_SECONDS,
+                deadline_seconds=self._tools.pace.request_seconds,
             )
         except PeerUnreachableError as error:
             answer = Answer(error.code, b"")

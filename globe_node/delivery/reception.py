@@ -17,6 +17,7 @@ from globe_node.delivery import inbox, wire
 from globe_node.delivery.clerk import Clerk
 from globe_node.delivery.inbox import DEFAULT_QUOTA, Accepted, Batch, Quota
 from globe_node.delivery.journal import Journal, apply_receipts
+from globe_node.delivery.lanes import DEFAULT_PACE
 from globe_node.delivery.link import Answer, Operation, PeerIdentity
 from globe_node.delivery.settlement import ReceiptBoard, Settled, Settlement, Verdict
 from globe_node.errors import NodeError, StoreError
@@ -27,8 +28,6 @@ from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, EnvelopeId
 from protocol.receipts import SignedReceipt, parse_signed_receipt
 
-RECEIPT_WAIT_SECONDS = 5.0
-"""How long an answer waits for the receipts of its envelopes."""
 BUSY_SECONDS = 5.0
 """When to come back if this node can take nothing now."""
 _TOLD = frozenset({ReasonCode.BUSY, ReasonCode.STORAGE_FULL})
@@ -63,6 +62,7 @@ class ReceptionDesk:
         wake_intake: called after envelopes were stored.
         heard: called for every peer that shows itself.
         quota: what one peer may have held.
+        receipt_wait_seconds: how long an answer waits for the receipts of its envelopes.
     """
 
     store: Store
@@ -75,6 +75,7 @@ class ReceptionDesk:
     wake_intake: Callable[[], None]
     heard: Callable[[AuthorityId], None]
     quota: Quota = DEFAULT_QUOTA
+    receipt_wait_seconds: float = DEFAULT_PACE.receipt_wait_seconds
 
 
 class Reception:
@@ -125,7 +126,7 @@ class Reception:
                 desk.wake_intake()
             open_ids = [*(arrival.envelope_id for arrival in accepted.held), *accepted.pending]
             names = [(peer.authority, envelope_id) for envelope_id in open_ids]
-            await waiting.complete(names, RECEIPT_WAIT_SECONDS)
+            await waiting.complete(names, desk.receipt_wait_seconds)
             came = {envelope_id: octets for (_sender, envelope_id), octets in waiting.receipts.items()}
         receipts: Mapping[EnvelopeId, bytes] = {**accepted.receipts, **came}
         pending = [envelope_id for envelope_id in open_ids if envelope_id not in receipts]

@@ -18,7 +18,7 @@ from globe_node.delivery.clerk import Clerk, ClerkDesk, unix_ms
 from globe_node.delivery.courier import Courier
 from globe_node.delivery.inbox import HeldEnvelope
 from globe_node.delivery.journal import Journal
-from globe_node.delivery.lanes import LaneTools, Spawn
+from globe_node.delivery.lanes import DEFAULT_PACE, LaneTools, Pace, Spawn
 from globe_node.delivery.link import PeerAddress, PeerIdentity, Transport
 from globe_node.delivery.outbox import Outgoing
 from globe_node.delivery.reception import Reception, ReceptionDesk
@@ -106,6 +106,7 @@ class Machine:
     faults: FaultPoints
     spawn: Spawn
     log: AuditLog
+    pace: Pace = DEFAULT_PACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,7 @@ def build_station(machine: Machine) -> Station:
             entropy=machine.entropy,
             faults=machine.faults,
             spawn=machine.spawn,
+            pace=machine.pace,
         )
     )
     settlement = Settlement(clerk, board, wake=courier.wake, faults=machine.faults)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from globe_node.delivery import inbox, outbox, records
+from globe_node.delivery.lanes import DEFAULT_PACE, Pace
 from globe_node.delivery.outbox import SentRow
 from globe_node.faults import NoFaults
 from globe_node.store.door import InlineDoor, Transaction
@@ -39,7 +40,7 @@ class Pair:
         for database in self.databases.values():
             driver_of(database.writer).execute(VISIBLE)
 
-    def start(self, name: str) -> Station:
+    def start(self, name: str, pace: Pace = DEFAULT_PACE) -> Station:
         self._starts += 1
         tasks = self._tasks[name] = []
         loop = asyncio.get_running_loop()
@@ -54,6 +55,7 @@ class Pair:
                 faults=NoFaults(),
                 spawn=lambda work: tasks.append(loop.create_task(work)),
                 log=audit_log(name),
+                pace=pace,
             )
         )
         self.stations[name] = station

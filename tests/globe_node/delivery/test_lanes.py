@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from globe_node.delivery import outbox, wire
-from globe_node.delivery.lanes import LaneStatus
+from globe_node.delivery.lanes import LaneStatus, Pace
 from globe_node.delivery.link import Answer, Operation
 from globe_node.delivery.outbox import DueRow
 from globe_node.store.door import Transaction
@@ -334,3 +334,22 @@ async def test_a_receipt_that_the_peer_refuses_is_posted_again(pair: Pair) -> No
     assert refusals == []
     posted = [request for request in pair.exchange.requests if request.operation is Operation.RECEIPTS]
     assert len(posted) == 3
+
+
+def test_a_request_carries_no_more_than_the_operator_allows() -> None:
+    @in_pair
+    async def run(pair: Pair) -> None:
+        await pair.stop(A)
+        pair.start(A, Pace(batch_envelopes=3))
+        pair.stations[A].peers.barred[AuthorityId(B)] = ReasonCode.SUSPENDED
+        for number in range(1, 11):
+            await pair.stations[A].submit(text(number))
+        await pair.pass_time(1)
+        pair.stations[A].peers.barred.clear()
+        pair.stations[A].courier.directory_changed()
+        await pair.pass_time(5)
+        counts = [int.from_bytes(request.body[1:3], "big") for request in pair.exchange.requests]
+        assert max(counts) == 3
+        assert sum(counts) == 10
+
+    run()
