@@ -59,7 +59,7 @@ class Database:
     def close_reader(self, connection: Connection) -> None:
         """Close a connection that `reader` opened."""
         if connection is not self.writer:
-            _end(connection)
+            end_connection(connection)
 
     def verify_present(self) -> None:
         """Check that the file is still the one that was opened.
@@ -82,7 +82,7 @@ class Database:
         except sqlite3.Error:
             pass  # the log stays beside the database and is taken up at the next start
         finally:
-            _end(self.writer)
+            end_connection(self.writer)
             if self._lock >= 0:
                 os.close(self._lock)
                 self._lock = -1
@@ -97,11 +97,11 @@ def open_database(files: StoreFiles, entropy: Entropy) -> Database:
     """
     _require_private(files.database.parent)
     with ExitStack() as undo:
-        lock = _take_lock(files.lock)
+        lock = take_lock(files.lock)
         undo.callback(os.close, lock)
         instance = _claim(files, entropy)
         writer = _connect(files.database)
-        undo.callback(_end, writer)
+        undo.callback(end_connection, writer)
         _settle(writer, files, instance)
         undo.pop_all()
     return Database(writer, incarnation=instance.incarnation, files=files, lock=lock)
@@ -111,7 +111,7 @@ def open_memory(incarnation: str) -> Database:
     """Make a database that is gone when it is closed, for simulations and tests."""
     writer = driver.connect_memory()
     migrate(writer)
-    _record_incarnation(writer, incarnation)
+    set_incarnation(writer, incarnation)
     return Database(writer, incarnation=incarnation, files=None, lock=-1)
 
 
@@ -138,7 +138,7 @@ def _settle(writer: Connection, files: StoreFiles, instance: Instance) -> None:
     try:
         fresh = migrate(writer)
         if fresh and not instance.ready:
-            _record_incarnation(writer, instance.incarnation)
+            set_incarnation(writer, instance.incarnation)
             InstanceFile(files.instance).write(Instance(instance.incarnation, ready=True, marks={}))
         recorded = _recorded_incarnation(writer)
     except (sqlite3.Error, DBAPIError) as error:
@@ -158,7 +158,8 @@ def _connect(path: Path) -> Connection:
         raise driver.store_error(error) or StoreError("the database can't be opened", hint=_KEEP) from None
 
 
-def _record_incarnation(writer: Connection, incarnation: str) -> None:
+def set_incarnation(writer: Connection, incarnation: str) -> None:
+    """Write down in the database which life of the node it belongs to."""
     driver.driver_of(writer).execute(
         "INSERT OR REPLACE INTO meta (name, value) VALUES ('incarnation', ?)", (incarnation,)
     )
@@ -169,7 +170,8 @@ def _recorded_incarnation(writer: Connection) -> str:
     return "" if row is None else str(row[0])
 
 
-def _end(connection: Connection) -> None:
+def end_connection(connection: Connection) -> None:
+    """Take back what is open, and close."""
     driver.driver_of(connection).rollback()
     connection.invalidate()
     connection.close()
@@ -188,7 +190,12 @@ def _require_private(folder: Path) -> None:
         )
 
 
-def _take_lock(path: Path) -> int:
+def take_lock(path: Path) -> int:
+    """Take the lock of a home folder; close the descriptor to let go.
+
+    Raises:
+        StoreError: another process has it (`locked_elsewhere`), or the folder can't be written.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:

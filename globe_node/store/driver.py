@@ -55,6 +55,19 @@ def connect_reader(path: Path) -> Connection:
     return _open(lambda: _connect(f"file:{_quoted(path)}?mode=ro", (*_COMMON, *_READER)))
 
 
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database, in use or not, in one view of it, into an empty file.
+
+    Raises:
+        sqlite3.Error: it can't be read, or the target not written.
+    """
+    driver = sqlite3.connect(f"file:{_quoted(source)}?mode=ro", uri=True, isolation_level=None)
+    try:
+        driver.execute("VACUUM INTO ?", (str(target),))
+    finally:
+        driver.close()
+
+
 def connect_memory() -> Connection:
     """Open a database that lives as long as its connection."""
     return _open(lambda: _connect(":memory:", _COMMON))
