@@ -6,13 +6,14 @@
    id with other octets is a conflict: the first one stands.
 3. A repeat is known before its times are looked at: who lost our receipt gets it even after the deadline.
 4. What one peer may have held is bounded in number and in octets. One bad envelope never spoils its batch.
-5. What can never be taken (expired, a field outside its rule) gets a signed rejection; what may be taken
+5. Intake gets a like share of what each sender has held.
+6. What can never be taken (expired, a field outside its rule) gets a signed rejection; what may be taken
    later (from the future, over quota) is refused without one, and the sender tries again.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from globe_node.delivery import records
 from globe_node.delivery.link import PeerIdentity
@@ -29,6 +30,12 @@ _FOR_EVER = frozenset({ReasonCode.EXPIRED, ReasonCode.BAD_FIELD})
 _NEW_ROW = (
     "INSERT INTO inbox (position, sender, node, envelope_id, routing_id, envelope_hash, size, state, tries,"
     " due_ms, received_ms, expires_ms, receipt) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0)"
+)
+
+
+_DUE = (
+    "SELECT size, due_ms, position, sender, node, envelope_id, routing_id, envelope_hash, tries, received_ms"
+    " FROM inbox WHERE sender = ? AND state = 0 AND due_ms <= ? ORDER BY due_ms, position LIMIT ?"
 )
 
 
@@ -198,25 +205,26 @@ def accept(tx: Transaction, batch: Batch, *, now_ms: int, quota: Quota) -> Accep
 
 
 def take_due(tx: Transaction, now_ms: int, *, limit: int, max_bytes: int) -> list[HeldEnvelope]:
-    """Return envelopes that intake may look at now, in order of arrival; at least one if there is any."""
-    sql = (
-        "SELECT size, position, sender, node, envelope_id, routing_id, envelope_hash, tries, received_ms"
-        " FROM inbox WHERE state = 0 AND due_ms <= ? ORDER BY due_ms, position LIMIT ?"
-    )
-    rows = driver_of(tx).execute(sql, (now_ms, limit)).fetchall()
-    total = 0
-    for count, row in enumerate(rows):
-        total += row[0]
-        if count and total > max_bytes:
-            del rows[count:]
-            break
+    """Return envelopes that intake may look at now, in order of arrival.
+
+    Every sender that has some gets a like share, so that a flood of one does not delay the others; at least
+    one envelope of each is returned.
+    """
+    driver = driver_of(tx)
+    senders = _holding_senders(tx)
+    shares = max(1, len(senders))
+    rows: list[tuple[Any, ...]] = []
+    for sender in senders:
+        found = driver.execute(_DUE, (sender, now_ms, max(1, limit // shares))).fetchall()
+        rows.extend(_within(found, max_bytes // shares))
+    rows.sort(key=lambda row: (row[1], row[2]))
     select = "SELECT octets FROM inbox_body WHERE position = ?"
-    octets = records.octets_at(tx, select, [row[1] for row in rows])
+    octets = records.octets_at(tx, select, [row[2] for row in rows])
     return [
         HeldEnvelope(
             position, sender, node, envelope_id, routing_id, digest, tries, received_ms, octets[position]
         )
-        for _size, position, sender, node, envelope_id, routing_id, digest, tries, received_ms in rows
+        for _, _, position, sender, node, envelope_id, routing_id, digest, tries, received_ms in rows
     ]
 
 
@@ -274,6 +282,29 @@ def issued(tx: Transaction, sender: AuthorityId, ids: Collection[EnvelopeId]) ->
     decided = {stored.envelope_id: stored.receipt for stored in _known(tx, sender, ids).values()}
     stored = records.receipts(tx, {number for number in decided.values() if number})
     return {envelope_id: stored[number] for envelope_id, number in decided.items() if number}
+
+
+def _holding_senders(tx: Transaction) -> list[str]:
+    """Return every sender that has something held, by steps through the index."""
+    driver = driver_of(tx)
+    senders: list[str] = []
+    last = ""
+    while row := driver.execute(
+        "SELECT sender FROM inbox WHERE state = 0 AND sender > ? ORDER BY sender LIMIT 1", (last,)
+    ).fetchone():
+        last = str(row[0])
+        senders.append(last)
+    return senders
+
+
+def _within(rows: list[tuple[Any, ...]], max_bytes: int) -> list[tuple[Any, ...]]:
+    """Return the first rows that fit into a number of octets; at least one if there is any."""
+    total = 0
+    for count, row in enumerate(rows):
+        total += row[0]
+        if count and total > max_bytes:
+            return rows[:count]
+    return rows
 
 
 def _fault(envelope: Envelope, now_ms: int) -> ReasonCode | None:

@@ -149,6 +149,15 @@ def test_intake_gets_what_came_in_order_and_within_its_bounds(tx: Connection) ->
     assert inbox.take_due(tx, NOW - 1, limit=9, max_bytes=1) == []
 
 
+def test_a_flood_of_one_sender_does_not_delay_another(tx: Connection) -> None:
+    accept(tx, *(envelope(number) for number in range(1, 61)))
+    accept(tx, envelope(1, authority="xb-acc"), now_ms=NOW + 1, peer=PeerIdentity(B, NodeId("main")))
+    taken = inbox.take_due(tx, NOW + 1, limit=20, max_bytes=1 << 20)
+    assert [held.sender for held in taken] == [A] * 10 + [B]
+    small = inbox.take_due(tx, NOW + 1, limit=20, max_bytes=2)
+    assert [held.sender for held in small] == [A, B]
+
+
 def test_what_waits_is_due_later_or_when_it_is_released(tx: Connection) -> None:
     accept(tx, envelope(1), envelope(2))
     inbox.postpone(tx, [1], NOW + 500)

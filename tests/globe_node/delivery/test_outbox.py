@@ -272,6 +272,11 @@ OVERDUE = (
     " ORDER BY deadline_ms, position LIMIT 9"
 )
 
+HELD = (
+    "SELECT position, size FROM inbox WHERE sender = 'x' AND state = 0 AND due_ms <= 5"
+    " ORDER BY due_ms, position LIMIT 9"
+)
+
 
 @pytest.mark.parametrize(
     ("sql", "index"),
@@ -279,8 +284,10 @@ OVERDUE = (
         (DUE, "outbox_due"),
         (OVERDUE, "outbox_overdue"),
         ("SELECT min(deadline_ms) FROM outbox WHERE state = 'queued'", "outbox_overdue"),
-        ("SELECT position FROM inbox WHERE state = 0 AND due_ms <= 5 ORDER BY due_ms, position", "inbox_due"),
-        ("SELECT count(*), sum(size) FROM inbox WHERE sender = 'x' AND state = 0", "inbox_quota"),
+        (HELD, "inbox_held"),
+        ("SELECT sender FROM inbox WHERE state = 0 AND sender > 'x' ORDER BY sender LIMIT 1", "inbox_held"),
+        ("SELECT min(due_ms) FROM inbox WHERE state = 0", "inbox_due"),
+        ("SELECT count(*), sum(size) FROM inbox WHERE sender = 'x' AND state = 0", "inbox_held"),
     ],
 )
 def test_what_is_open_is_found_by_a_partial_index_and_without_sorting(
