@@ -38,7 +38,8 @@ from protocol.messages.procedure import ClarificationRequest
 from protocol.record import Record
 
 LOOK_AGAIN_MS = 5_000
-"""When something that waits is looked at again, if nothing wakes it."""
+"""When something that waits is first looked at again, if nothing wakes it; then as late as it waited already,
+so that who sends much that must wait costs little."""
 RETRY_MS = (1_000, 10_000)
 """When an envelope on which we failed is tried again."""
 
@@ -87,7 +88,9 @@ class IntakeTransaction:
         self._place_parked()
         self._casebook.write()
         records.add_records(self._tx, self._rows)
-        inbox.postpone(self._tx, [held.position for held in self._waiting], self._now_ms + LOOK_AGAIN_MS)
+        for held in self._waiting:
+            pause = max(LOOK_AGAIN_MS, self._now_ms - held.received_ms)
+            inbox.postpone(self._tx, [held.position], self._now_ms + min(pause, PATIENCE_SECONDS * 1000))
         for sender, routes in self._routes.items():
             inbox.release(self._tx, sender, routes, self._now_ms)
         settled = self._settlement.settle(self._tx, self._verdicts)
