@@ -22,6 +22,7 @@ from globe_node.logs import EventLog
 from globe_node.neighbours.book import DirectoryBook
 from globe_node.neighbours.greeting import Greeting, parse_greeting
 from globe_node.store.door import Store
+from protocol import limits
 from protocol.delivery import even_fraction
 from protocol.errors import ProtocolError, ReasonCode
 from protocol.identifiers import AuthorityId
@@ -139,8 +140,13 @@ class Rounds:
         answer, report = await exchange.answer(
             tools.register, tools.store, body, f"{peer.authority}/{peer.node}"
         )
-        for refused in report.refused:
-            tools.log.warning("a statement of a peer was refused", peer=peer.authority, code=refused.code)
+        if report.refused:  # one line a request, whatever was in it
+            tools.log.warning(
+                "statements of a peer were refused",
+                peer=peer.authority,
+                count=len(report.refused),
+                code=report.refused[0].code,
+            )
         return answer
 
     # --- inside -----------------------------------------------------------------------------------------
@@ -172,11 +178,20 @@ class Rounds:
 
     def _note(self, theirs: Greeting) -> bool:
         """Remember a greeting; return whether the peer sees the directory as we do."""
-        own = self.own_greeting()
+        own, peer = self.own_greeting(), theirs.identity.authority
         same = theirs.view == own.view
-        self._known[theirs.identity.authority] = Acquaintance(
+        skew_seconds = (theirs.time - own.time).total_seconds()
+        before = self._known.get(peer)
+        if _is_wrong(skew_seconds) and not (before and _is_wrong(before.skew_seconds)):
+            self._tools.log.warning(
+                "the clock of a peer is not ours",
+                peer=peer,
+                skew_seconds=skew_seconds,
+                code=ReasonCode.CLOCK_WRONG,
+            )
+        self._known[peer] = Acquaintance(
             heard_at=self._tools.clock.monotonic(),
-            skew_seconds=(theirs.time - own.time).total_seconds(),
+            skew_seconds=skew_seconds,
             same_view=same,
         )
         return same
@@ -207,3 +222,7 @@ class Rounds:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(seconds, 1.0)):
                 await self._arrived.wait()
+
+
+def _is_wrong(skew_seconds: float) -> bool:
+    return abs(skew_seconds) > limits.CLOCK_TOLERANCE_SECONDS

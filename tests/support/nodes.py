@@ -3,6 +3,8 @@
 
 import asyncio
 import contextlib
+import io
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -12,7 +14,7 @@ from globe_node.consultations.drafting.drafts import Draft, Submitted
 from globe_node.delivery import inbox, outbox
 from globe_node.delivery.records import HeldState
 from globe_node.faults import FaultPoints, NoFaults
-from globe_node.logs import SilentLog
+from globe_node.logs import open_log
 from globe_node.node import Node, NodeParts, build_node
 from globe_node.store.door import InlineDoor, Transaction
 from protocol.audit.events import AuditEvent, EventKind
@@ -37,6 +39,7 @@ class Town:
         exchange: the lines between them.
         nodes: those that run, by authority.
         faults: handed to the next start of an authority's node.
+        logs: what each node has written for its operator; a field that is not allowed raises.
     """
 
     def __init__(self, authorities: Sequence[str] = (A, B)) -> None:
@@ -46,6 +49,7 @@ class Town:
         self.databases = {name: memory_database() for name in authorities}
         self.nodes: dict[str, Node] = {}
         self.faults: dict[str, FaultPoints] = {}
+        self.logs = {name: io.StringIO() for name in authorities}
         self._running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._starts = 0
 
@@ -61,7 +65,7 @@ class Town:
                 clock=self.clock,
                 entropy=SeededEntropy(f"{name} {self._starts}"),
                 faults=self.faults.get(name, NoFaults()),
-                log=SilentLog(),
+                log=open_log(self.logs.setdefault(name, io.StringIO()), self.clock.now, strict=True),
             )
         )
         ready, stop = asyncio.Event(), asyncio.Event()
@@ -119,6 +123,11 @@ class Town:
         log = self.nodes[name].audit
         found = await self.look(name, lambda tx: recorded(tx, log))
         return [event for event in found if not kinds or event.kind in kinds]
+
+    def warnings(self, name: str) -> list[dict[str, Any]]:
+        """What a node has warned its operator of."""
+        lines = [json.loads(line) for line in self.logs[name].getvalue().splitlines()]
+        return [line for line in lines if line["level"] in ("warning", "error")]
 
     async def held(self, name: str) -> int:
         """How many envelopes wait for intake."""
