@@ -58,6 +58,11 @@ class StoreError(NodeError):
 
     code = ReasonCode.STORAGE_FAILED
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it goes by without a restart: a full disk, a foreign lock."""
+        return self.code in (ReasonCode.STORAGE_FULL, ReasonCode.BUSY)
+
 
 class NotFoundError(NodeError):
     """Nothing here has that id."""

@@ -147,12 +147,17 @@ class Casebook:
         body = self._bodies[record_id]
         return body if isinstance(body, ConsultRequest) else None
 
-    def answerable(self, case: Case, message_type: MessageType, author: AuthorityId) -> RecordId | None:
-        """Return the record that a message of one author replies to when it does not say."""
-        if message_type is MessageType.CLARIFICATION:
-            row = records.newest(self._tx, case.id, types=(MessageType.CLARIFICATION_REQUEST,))
-        else:
-            row = records.newest(self._tx, case.id, besides=author) or records.newest(self._tx, case.id)
+    def answerable(
+        self, case: Case, message_type: MessageType, recipients: Collection[AuthorityId]
+    ) -> RecordId | None:
+        """Return the record that a message of ours replies to when it does not say.
+
+        That is the newest of those it goes to; a clarification replies to the newest question among them.
+        """
+        asked = (MessageType.CLARIFICATION_REQUEST,) if message_type is MessageType.CLARIFICATION else ()
+        row = records.newest(self._tx, case.id, authors=recipients, types=asked)
+        if row is None and not asked:
+            row = records.newest(self._tx, case.id)
         return None if row is None else row.record_id
 
     def _keep(self, row: RecordRow) -> RecordId:

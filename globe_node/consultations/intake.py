@@ -30,6 +30,8 @@ from protocol.identifiers import AuthorityId
 
 BATCH_ENVELOPES = 128
 BATCH_BYTES = 8 * 1024 * 1024
+REFUSED_SECONDS = 5.0
+"""Pause after the store took nothing: a full disk, a foreign lock."""
 IDLE_SECONDS = 60.0
 """Longest pause between two looks at the inbox."""
 
@@ -64,9 +66,14 @@ class Intake:
         """Work for ever; look at once, since something may have been left from before."""
         while True:
             self._arrived.clear()
-            while await self.work():
-                pass
-            await self._pause()
+            try:
+                while await self.work():
+                    pass
+                await self._pause()
+            except StoreError as error:
+                if not error.is_passing:
+                    raise
+                await self._office.clock.sleep(REFUSED_SECONDS)
 
     async def work(self) -> int:
         """Decide on one batch of what is due; return how many there were."""

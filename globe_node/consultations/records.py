@@ -320,10 +320,16 @@ def records_of(tx: Transaction, consultation: ConsultationId) -> list[RecordRow]
 
 
 def newest(
-    tx: Transaction, consultation: ConsultationId, *, besides: str = "", types: Sequence[str] = ()
+    tx: Transaction,
+    consultation: ConsultationId,
+    *,
+    authors: Collection[AuthorityId] = (),
+    types: Sequence[str] = (),
 ) -> RecordRow | None:
-    """Return the newest record of a consultation that is not by one author, or is of one of some types."""
-    query = select(*_RECORD_COLUMNS).where(RECORD.c.consultation == consultation, RECORD.c.author != besides)
+    """Return the newest record of a consultation, by some authors and of some types if they are named."""
+    query = select(*_RECORD_COLUMNS).where(RECORD.c.consultation == consultation)
+    if authors:
+        query = query.where(RECORD.c.author.in_(authors))
     if types:
         query = query.where(RECORD.c.type.in_(types))
     row = tx.execute(query.order_by(RECORD.c.position.desc()).limit(1)).one_or_none()

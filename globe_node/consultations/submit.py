@@ -27,6 +27,8 @@ MAX_DRAFT_BYTES = 8 * 1024 * 1024
 """Attachments that one transaction handles; one draft always fits."""
 MAX_WAITING = 4_096
 """Drafts that may wait; more are refused as busy."""
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""Attachments that may wait."""
 
 
 class Desk:
@@ -43,6 +45,7 @@ class Desk:
         self._deadline_seconds = deadline_seconds
         self._wake = wake
         self._waiting: deque[tuple[Composed, asyncio.Future[Outcome]]] = deque()
+        self._waiting_bytes = 0
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -65,10 +68,7 @@ class Desk:
         Raises:
             NodeError: too many drafts wait already (`busy`).
         """
-        if len(self._waiting) + len(drafts) > MAX_WAITING:
-            raise NodeError(
-                "too many messages wait to be stored", hint="Send fewer at a time.", code=ReasonCode.BUSY
-            )
+        self._require_room(drafts)
         loop = asyncio.get_running_loop()
         outcomes: list[asyncio.Future[Outcome]] = []
         for draft in drafts:
@@ -80,6 +80,7 @@ class Desk:
                 future.set_result(error)
             else:
                 self._waiting.append((composed, future))
+                self._waiting_bytes += composed.attachment_bytes
         self._arrived.set()
         return [await future for future in outcomes]
 
@@ -101,19 +102,18 @@ class Desk:
                     await asyncio.wait([future for _, future in self._waiting])
                 await self._idle.wait()
 
+    def _require_room(self, drafts: Sequence[Draft]) -> None:
+        more = sum(len(item.data) for draft in drafts for item in draft.attachments)
+        crowded = len(self._waiting) + len(drafts) > MAX_WAITING
+        if crowded or (self._waiting and self._waiting_bytes + more > MAX_WAITING_BYTES):
+            raise NodeError(
+                "too many messages wait to be stored", hint="Send fewer at a time.", code=ReasonCode.BUSY
+            )
+
     async def _store_next(self) -> None:
         group = self._take()
-        work = [composed for composed, _ in group]
-
-        def store(tx: Transaction) -> tuple[list[Outcome], Queued | None]:
-            transaction = SubmitTransaction(self._office, tx, work)
-            return transaction.run(), transaction.queued
-
-        queued: Queued | None = None
         try:
-            outcomes, queued = await self._office.store.write(store)
-        except NodeError as error:
-            outcomes = [error] * len(group)
+            outcomes = await self._store([composed for composed, _ in group])
         except asyncio.CancelledError:
             for _, future in group:
                 future.cancel()
@@ -121,8 +121,25 @@ class Desk:
         for (_, future), outcome in zip(group, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
+
+    async def _store(self, work: Sequence[Composed]) -> list[Outcome]:
+        """Store a group; what spoils the whole transaction is found by storing each alone."""
+
+        def store(tx: Transaction) -> tuple[list[Outcome], Queued | None]:
+            transaction = SubmitTransaction(self._office, tx, work)
+            return transaction.run(), transaction.queued
+
+        try:
+            outcomes, queued = await self._office.store.write(store)
+        except NodeError as error:
+            return [error] * len(work)
+        except ProtocolError as error:
+            if len(work) == 1:
+                return [error]
+            return [outcome for composed in work for outcome in await self._store([composed])]
         if queued is not None:
             self._wake(queued)
+        return outcomes
 
     def _take(self) -> list[tuple[Composed, "asyncio.Future[Outcome]"]]:
         group: list[tuple[Composed, asyncio.Future[Outcome]]] = []
@@ -133,6 +150,7 @@ class Desk:
             if group and size > MAX_DRAFT_BYTES:
                 break
             self._waiting.popleft()
+            self._waiting_bytes -= composed.attachment_bytes
             if not future.cancelled():
                 group.append((composed, future))
         return group

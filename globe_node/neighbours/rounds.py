@@ -17,7 +17,7 @@ from globe_node.clock import Clock
 from globe_node.delivery.link import Operation, PeerAddress, PeerIdentity, Transport
 from globe_node.directory import exchange
 from globe_node.directory.register import Register
-from globe_node.errors import PeerUnreachableError
+from globe_node.errors import PeerUnreachableError, StoreError
 from globe_node.logs import EventLog
 from globe_node.neighbours.book import DirectoryBook
 from globe_node.neighbours.greeting import Greeting, parse_greeting
@@ -117,6 +117,9 @@ class Rounds:
             await self._meet(address)
         except (PeerUnreachableError, ProtocolError) as error:
             self._note_failure(peer, error.code)
+        except StoreError as error:
+            if not error.is_passing:
+                raise
 
     # --- as asked by peers ------------------------------------------------------------------------------
 

@@ -214,7 +214,7 @@ class SubmitTransaction:
             recipients=recipients,
             created=composed.created,
             expires=composed.expires,
-            in_reply_to=self._replied_to(draft, case) or "",
+            in_reply_to=self._replied_to(draft, case, recipients) or "",
             handling=handling,
             legal_basis=draft.legal_basis,
             body=draft.body,
@@ -222,11 +222,11 @@ class SubmitTransaction:
             directory=self._view,
         )
 
-    def _replied_to(self, draft: Draft, case: Case) -> RecordId | None:
+    def _replied_to(self, draft: Draft, case: Case, recipients: Sequence[AuthorityId]) -> RecordId | None:
         if draft.consultation is None:
             return None
         if draft.in_reply_to is None:
-            return self._casebook.answerable(case, draft.message_type, self._author.authority)
+            return self._casebook.answerable(case, draft.message_type, recipients)
         if self._casebook.hash_of(draft.in_reply_to) is None:
             raise no_such_record()
         return draft.in_reply_to

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from globe_node.consultations import records
+from globe_node.consultations.drafting.compose import SubmitTransaction
 from globe_node.consultations.drafting.drafts import Draft, DraftAttachment, Submitted
 from globe_node.consultations.submit import MAX_WAITING
 from globe_node.errors import ConflictError, NodeError, NotFoundError, NotPermittedError, StoreError
@@ -234,3 +235,53 @@ async def test_a_node_outside_the_directory_sends_nothing(town: Town) -> None:
     with pytest.raises(NotPermittedError) as caught:
         await town.nodes[A].desk.submit(request())
     assert caught.value.code is ReasonCode.NO_KEY
+
+
+def test_a_clarification_replies_to_the_question_of_whom_it_goes_to() -> None:
+    async def main() -> None:
+        async with town(A, B, C) as nodes:
+            sent = await nodes.nodes[A].desk.submit(request(B, C))
+            await asyncio.sleep(2)
+            for name, tag in ((B, "qb"), (C, "qc")):
+                question = {"questions": [{"id": tag, "text": "Which year?"}]}
+                draft = reply(sent, MessageType.CLARIFICATION_REQUEST, question)
+                await nodes.nodes[name].desk.submit(draft)
+                await asyncio.sleep(2)
+            explanation = {"answers": [{"question": "qb", "text": "2019."}]}
+            draft = reply(sent, MessageType.CLARIFICATION, explanation, recipients=(AuthorityId(B),))
+            assert (await nodes.nodes[A].desk.submit(draft)).recipients == (B,)
+            await asyncio.sleep(2)
+            assert (await nodes.show(B, sent.consultation)).summary.state == "IN_PROGRESS"
+            assert dict((await nodes.show(A, sent.consultation)).sides) == {B: "IN_PROGRESS", C: "CLARIFYING"}
+
+    run_virtual(main())
+
+
+@in_town
+async def test_what_spoils_a_transaction_spoils_only_its_own_draft(town: Town) -> None:
+    genuine = SubmitTransaction._sealed
+
+    def sealed(self: SubmitTransaction, planned: Any, signature: bytes) -> Any:
+        if planned.record.body["title"] == "spoils":
+            raise LocalProtocolError("an envelope over the limit", code=ReasonCode.TOO_LARGE)
+        return genuine(self, planned, signature)
+
+    SubmitTransaction._sealed = sealed  # type: ignore[method-assign]
+    try:
+        outcomes = await town.nodes[A].desk.submit_many([request(title="a"), request(title="spoils")])
+    finally:
+        SubmitTransaction._sealed = genuine  # type: ignore[method-assign]
+    assert isinstance(outcomes[0], Submitted)
+    assert isinstance(outcomes[1], LocalProtocolError)
+
+
+@in_town
+async def test_attachments_that_wait_are_bounded(town: Town) -> None:
+    heavy = request(attachments=(DraftAttachment("a1", "a.bin", "text/plain", "", bytes(1_000_000)),))
+    loop = asyncio.get_running_loop()
+    waiting = loop.create_task(town.nodes[A].desk.submit_many([heavy] * 64))
+    await asyncio.sleep(0)
+    with pytest.raises(NodeError) as caught:
+        await town.nodes[A].desk.submit_many([heavy] * 5)
+    assert caught.value.code is ReasonCode.BUSY
+    assert len(await waiting) == 64
