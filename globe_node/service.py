@@ -113,7 +113,7 @@ async def serve(
             log=world.log,
             deadline_seconds=settings.delivery.deadline_seconds,
             pace=_pace_of(settings),
-            services=(house.checkpoints, house.socket, house.site),
+            services=(partial(_watched, store), house.checkpoints, house.socket, house.site),
         )
     )
     line.sample = lambda: not node.register.is_empty and node.register.state.network.sample
@@ -133,6 +133,13 @@ def _pace_of(settings: Settings) -> Pace:
         request_seconds=settings.peering.request_timeout_seconds,
         receipt_wait_seconds=settings.delivery.receipt_wait_milliseconds / 1000,
     )
+
+
+@asynccontextmanager
+async def _watched(store: ThreadDoor, node: Node) -> AsyncIterator[None]:
+    """End the node when the store has failed: nothing is acknowledged after that, and it must be seen."""
+    async with node.helped_by(store.watch()):
+        yield
 
 
 def store_files(home: Home) -> StoreFiles:

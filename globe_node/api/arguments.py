@@ -236,6 +236,16 @@ class StatementsArguments(Arguments):
         return parse_digest(self.network)
 
 
+class BackupArguments(Arguments):
+    """The SHA-256 of a backup that was made, in hex."""
+
+    digest: str
+
+    def file_digest(self) -> Digest:
+        """Return the digest."""
+        return parse_digest(self.digest)
+
+
 def parse_arguments(model: type[M], value: JSONObject) -> M:
     """Read the arguments of one operation.
 

@@ -9,12 +9,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from globe_node.api import acts, directory_acts, reads
+from globe_node.api import acts, custody, directory_acts, reads
 from globe_node.api.arguments import (
     Arguments,
     ArrivalsArguments,
     AuditArguments,
     AuthorityArguments,
+    BackupArguments,
     CaseArguments,
     EvidenceArguments,
     GreetArguments,
@@ -65,6 +66,7 @@ READS: Mapping[str, Reading] = {
 WRITES: Mapping[str, Reading] = {
     "directory.search": _reads(SearchArguments, directory_acts.search_directory),
     "directory.show": _reads(AuthorityArguments, directory_acts.show_authority),
+    "backup.note": _reads(BackupArguments, custody.note_backup),
     "directory.import": _reads(StatementsArguments, directory_acts.import_statements),
 }
 """What needs a store that can be written, and no running node."""

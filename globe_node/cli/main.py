@@ -51,6 +51,10 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "consult": LazyCommand("consult", "Ask another authority, answer, and see what is known."),
     "evidence": LazyCommand("evidence", "Hand over the evidence of a consultation, or verify it."),
     "audit": LazyCommand("audit", "Read the audit log, and verify it."),
+    "backup": LazyCommand(
+        "backup", "Copy database, keys and settings into one sealed file; the node may be running."
+    ),
+    "restore": LazyCommand("restore", "Make a home folder of a backup: the same node in a new life."),
 }
 
 

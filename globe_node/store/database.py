@@ -140,7 +140,7 @@ def _settle(writer: Connection, files: StoreFiles, instance: Instance) -> None:
         if fresh and not instance.ready:
             set_incarnation(writer, instance.incarnation)
             InstanceFile(files.instance).write(Instance(instance.incarnation, ready=True, marks={}))
-        recorded = _recorded_incarnation(writer)
+        recorded = recorded_incarnation(writer)
     except (sqlite3.Error, DBAPIError) as error:
         raise driver.store_error(error) or StoreError("the database can't be read", hint=_KEEP) from None
     if recorded != instance.incarnation:
@@ -165,7 +165,8 @@ def set_incarnation(writer: Connection, incarnation: str) -> None:
     )
 
 
-def _recorded_incarnation(writer: Connection) -> str:
+def recorded_incarnation(writer: Connection) -> str:
+    """Return which life of the node a database belongs to; empty if it does not say."""
     row = driver.driver_of(writer).execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()
     return "" if row is None else str(row[0])
 
