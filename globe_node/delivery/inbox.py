@@ -12,7 +12,7 @@
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from globe_node.delivery import records
@@ -41,13 +41,45 @@ _DUE = (
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What one peer may have held at a time."""
+    """What one peer may have held at a time, and may have stored in a day, whatever becomes of it."""
 
     envelopes: int = 5_000
     octets: int = 256 * 1024 * 1024
+    envelopes_a_day: int = 1_000_000
+    octets_a_day: int = 16 * 1024 * 1024 * 1024
 
 
 DEFAULT_QUOTA = Quota()
+_DAY_MS = 86_400_000
+
+
+class DayBook:
+    """Counts what each peer has had stored today; a restart begins anew."""
+
+    def __init__(self, quota: Quota) -> None:
+        self._quota = quota
+        self._day = 0
+        self._stored: dict[AuthorityId, tuple[int, int]] = {}
+
+    def left(self, peer: AuthorityId, now_ms: int) -> Quota:
+        """Return what a peer may have held and stored now."""
+        if self._day != now_ms // _DAY_MS:
+            self._day = now_ms // _DAY_MS
+            self._stored.clear()
+        envelopes, octets = self._stored.get(peer, (0, 0))
+        quota = self._quota
+        return replace(
+            quota,
+            envelopes_a_day=quota.envelopes_a_day - envelopes,
+            octets_a_day=quota.octets_a_day - octets,
+        )
+
+    def note(self, peer: AuthorityId, arrivals: Iterable["Arrival"]) -> None:
+        """Count what was stored."""
+        envelopes, octets = self._stored.get(peer, (0, 0))
+        for arrival in arrivals:
+            envelopes, octets = envelopes + 1, octets + len(arrival.envelope.raw)
+        self._stored[peer] = envelopes, octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +142,11 @@ class Accepted:
     refused: Mapping[EnvelopeId, ReasonCode] = field(default_factory=dict)
     conflicts: Mapping[EnvelopeId, Digest] = field(default_factory=dict)
     unacceptable: Sequence[tuple[int, Arrival]] = ()
+
+    @property
+    def stored(self) -> list[Arrival]:
+        """Everything that takes room from now on."""
+        return [*self.held, *(arrival for _position, arrival in self.unacceptable)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,13 +367,15 @@ def _within_quota(
     """Divide new envelopes into what is stored and what is refused for now."""
     sql = "SELECT count(*), coalesce(sum(size), 0) FROM inbox WHERE sender = ? AND state = 0"
     envelopes, octets = driver_of(tx).execute(sql, (sender,)).fetchone()
+    most = min(quota.envelopes, envelopes + quota.envelopes_a_day)
+    most_octets = min(quota.octets, octets + quota.octets_a_day)
     held: list[Arrival] = []
     refused: dict[EnvelopeId, ReasonCode] = {}
     for arrival in fresh:
         size = len(arrival.envelope.raw)
         if arrival.fault is not None and arrival.fault not in _FOR_EVER:
             refused[arrival.envelope_id] = arrival.fault
-        elif envelopes + 1 > quota.envelopes or octets + size > quota.octets:
+        elif envelopes + 1 > most or octets + size > most_octets:
             refused[arrival.envelope_id] = ReasonCode.QUOTA_EXCEEDED
         else:
             held.append(arrival)

@@ -25,6 +25,8 @@ from protocol.receipts import DeliveryState, SignedReceipt, receipt_hash
 
 MAX_ALARMS_AN_HOUR = 100
 """Alarms about one peer that are written down."""
+LATE = "late"
+"""The result of a receipt that changes nothing any more."""
 _HOUR_SECONDS = 3_600.0
 
 
@@ -83,13 +85,14 @@ class Journal:
     def conflicts(self, tx: Transaction, sender: AuthorityId, digests: Mapping[EnvelopeId, Digest]) -> None:
         """An id came again with other octets; the first one stands."""
         now = self._clock.now()
+        written = list(digests.items())[: self._allowed(sender, len(digests))]
         self._append(
             tx,
             [
                 AuditEvent(
                     kind=EventKind.ID_CONFLICT, at=now, peer=sender, msg=_text(envelope_id), digest=digest
                 )
-                for envelope_id, digest in digests.items()
+                for envelope_id, digest in written
             ],
         )
 
@@ -113,6 +116,25 @@ class Journal:
                     result=state.value,
                 )
                 for row, state in moved
+            ],
+        )
+
+    def late(self, tx: Transaction, signed: SignedReceipt, rows: Sequence[SentRow]) -> None:
+        """A verified receipt came for messages that had ended at their deadline; it is kept beside that."""
+        now = self._clock.now()
+        self._append(
+            tx,
+            [
+                AuditEvent(
+                    kind=EventKind.RECEIPT,
+                    at=now,
+                    peer=row.peer,
+                    msg=_text(row.envelope_id),
+                    digest=row.record_hash,
+                    key=signed.content.issuer.key,
+                    result=LATE,
+                )
+                for row in rows
             ],
         )
 
@@ -180,6 +202,7 @@ def apply_receipts(
         applied = outbox.apply_receipt(tx, signed.content, octets, now_ms)
         journal.answered(tx, signed, applied.moved)
         alarms = {entry.envelope: code for entry, code in applied.alarms}
+        journal.late(tx, signed, applied.late)
         if applied.beside:
             alarms[receipt_hash(signed.receipt)] = ReasonCode.ILLEGAL_MOVE
         journal.alarm(tx, signed.content.issuer.authority, alarms)

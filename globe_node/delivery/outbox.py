@@ -108,13 +108,15 @@ class Applied:
 
     Attributes:
         moved: messages that reached a new state.
-        beside: messages whose receipt contradicts what is known; it is kept as evidence.
+        late: messages that had ended at their deadline; the receipt is kept as evidence beside that.
+        beside: messages whose receipt contradicts what the peer said before; it is kept as evidence.
         alarms: entries that fit nothing we sent to that peer, with `ack_unknown` or `evidence_invalid`; or
             the first entry of a receipt whose id was used before, with `id_conflict`.
         settled: hashes of the envelopes that it counts for, moved or not.
     """
 
     moved: Sequence[tuple[SentRow, DeliveryState]] = ()
+    late: Sequence[SentRow] = ()
     beside: Sequence[SentRow] = ()
     alarms: Sequence[tuple[ReceiptEntry, ReasonCode]] = ()
     settled: frozenset[Digest] = frozenset()
@@ -243,8 +245,14 @@ def apply_receipt(tx: Transaction, receipt: Receipt, signed: bytes, now_ms: int)
         number = records.add_receipt(tx, stored, now_ms)
     except ConflictError as error:
         return Applied(alarms=[(receipt.entries[0], error.code)])
-    moved, beside = _move(tx, matched, number=number, now_ms=now_ms)
-    return Applied(moved, beside, alarms, frozenset(entry.envelope for _, entry in matched))
+    moved, against = _move(tx, matched, number=number, now_ms=now_ms)
+    return Applied(
+        moved=moved,
+        late=[row for row in against if row.state is DeliveryState.UNDELIVERABLE],
+        beside=[row for row in against if row.state is not DeliveryState.UNDELIVERABLE],
+        alarms=alarms,
+        settled=frozenset(entry.envelope for _, entry in matched),
+    )
 
 
 def end_posted(tx: Transaction, positions: Iterable[int], now_ms: int) -> None:
@@ -360,7 +368,7 @@ def _move(
     tx: Transaction, matched: Sequence[tuple[SentRow, ReceiptEntry]], *, number: int, now_ms: int
 ) -> tuple[list[tuple[SentRow, DeliveryState]], list[SentRow]]:
     moved: list[tuple[SentRow, DeliveryState]] = []
-    beside: list[SentRow] = []
+    against: list[SentRow] = []
     kept: list[int] = []
     decided: list[tuple[object, ...]] = []
     risen: list[tuple[object, ...]] = []
@@ -368,7 +376,7 @@ def _move(
         try:
             state = advance(row.state, entry.status)
         except RemoteProtocolError:
-            beside.append(row)
+            against.append(row)
             kept.append(row.position)
             continue
         first = row.state is DeliveryState.QUEUED
@@ -390,4 +398,4 @@ def _move(
         "INSERT OR IGNORE INTO outbox_evidence (position, receipt, stored_ms) VALUES (?, ?, ?)",
         [(position, number, now_ms) for position in kept],
     )
-    return moved, beside
+    return moved, against

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from globe_node.delivery import inbox, wire
 from globe_node.delivery.clerk import Clerk
-from globe_node.delivery.inbox import DEFAULT_QUOTA, Accepted, Batch, Quota
+from globe_node.delivery.inbox import DEFAULT_QUOTA, Accepted, Batch, DayBook, Quota
 from globe_node.delivery.journal import Journal, apply_receipts
 from globe_node.delivery.lanes import DEFAULT_PACE
 from globe_node.delivery.link import Answer, Operation, PeerIdentity
@@ -83,6 +83,7 @@ class Reception:
 
     def __init__(self, desk: ReceptionDesk) -> None:
         self._desk = desk
+        self._day_book = DayBook(desk.quota)
 
     async def handle(self, peer: PeerIdentity, operation: Operation, body: bytes) -> Answer:
         """Answer one request of an authenticated peer; never raises for what is in it."""
@@ -121,6 +122,7 @@ class Reception:
         with desk.board.expect((peer.authority, envelope_id) for envelope_id in batch.arrivals) as waiting:
             accepted, settled = await desk.store.write(lambda tx: self._store(tx, batch))
             desk.faults.point("inbox.after_commit")
+            self._day_book.note(peer.authority, accepted.stored)
             desk.settlement.announce(settled)
             if accepted.held:
                 desk.wake_intake()
@@ -135,7 +137,9 @@ class Reception:
     def _store(self, tx: Transaction, batch: Batch) -> tuple[Accepted, Settled]:
         desk = self._desk
         sender = batch.peer.authority
-        accepted = inbox.accept(tx, batch, now_ms=desk.clerk.now_ms(), quota=desk.quota)
+        now_ms = desk.clerk.now_ms()
+        quota = self._day_book.left(sender, now_ms)
+        accepted = inbox.accept(tx, batch, now_ms=now_ms, quota=quota)
         unacceptable = [arrival for _position, arrival in accepted.unacceptable]
         verdicts = [
             Verdict(position, sender, arrival.envelope_id, arrival.digest, reason=arrival.fault)

@@ -17,6 +17,7 @@ from globe_node.audit.vault import DerivedPeriodKeys, Vault
 from globe_node.consultations.casefile import in_order
 from globe_node.consultations.records import records_of
 from globe_node.delivery import inbox, outbox
+from globe_node.delivery.journal import LATE
 from globe_node.delivery.outbox import SentRow
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
@@ -172,7 +173,7 @@ class Findings:
             for event in events:
                 if event.kind is EventKind.UNDELIVERABLE:
                     state = "undeliverable"
-                elif event.kind is EventKind.RECEIPT:
+                elif event.kind is EventKind.RECEIPT and event.result != LATE:
                     state = event.result
                 else:
                     continue

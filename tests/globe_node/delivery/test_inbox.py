@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from globe_node.delivery import inbox, records
-from globe_node.delivery.inbox import DEFAULT_QUOTA, Accepted, Quota
+from globe_node.delivery.inbox import DEFAULT_QUOTA, Accepted, DayBook, Quota
 from globe_node.delivery.link import PeerIdentity
 from globe_node.delivery.records import HeldState, ReceiptRow
 from globe_node.store.driver import driver_of
@@ -139,6 +139,27 @@ def test_one_peer_may_have_only_so_much_held(tx: Connection, quota: Quota) -> No
     assert again.pending == [envelope_id(2)]
     finish(tx, *take(tx))
     assert len(accept(tx, envelope(4), quota=quota).held) == 1
+
+
+def test_one_peer_may_have_only_so_much_stored_in_a_day(tx: Connection) -> None:
+    book = DayBook(Quota(envelopes_a_day=2))
+    for numbers, refused in (((1, 2), set()), ((2, 3), {envelope_id(3)})):
+        batch = inbox.read_batch(PEER, [envelope(number) for number in numbers], NOW)
+        accepted = inbox.accept(tx, batch, now_ms=NOW, quota=book.left(A, NOW))
+        book.note(A, accepted.stored)
+        assert set(accepted.refused) == refused
+        if held := take(tx):
+            finish(tx, *held)
+    assert book.left(B, NOW).envelopes_a_day == 2
+    assert book.left(A, NOW + 86_400_000).envelopes_a_day == 2
+
+
+def test_a_day_counts_octets_too() -> None:
+    book = DayBook(Quota(octets_a_day=500))
+    assert book.left(A, NOW).octets_a_day == 500
+    batch = inbox.read_batch(PEER, [envelope()], NOW)
+    book.note(A, batch.arrivals.values())
+    assert book.left(A, NOW).octets_a_day == 500 - len(envelope())
 
 
 def test_intake_gets_what_came_in_order_and_within_its_bounds(tx: Connection) -> None:

@@ -170,7 +170,7 @@ def test_a_request_that_is_none_gets_its_code(operation: Operation, body: bytes,
     run()
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(Operation), st.binary(max_size=200), st.lists(st.binary(max_size=60), max_size=3))
 def test_any_request_gets_an_answer(operation: Operation, junk: bytes, items: list[bytes]) -> None:
     @in_pair
