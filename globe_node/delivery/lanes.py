@@ -213,12 +213,15 @@ class Lane:
                 self._tools.spawn(self._help())
             await self._carry(parcel)
             return True
-        if next_ms is not None or self._under_way:
-            now_ms = self._tools.clerk.now_ms()
-            seconds = None if next_ms is None or next_ms <= now_ms else (next_ms - now_ms) / 1000
-            await self._rest(seconds)
-            return True
-        return self._wanted.is_set()
+        busy = self._helping or bool(self._under_way)
+        if next_ms is None and not busy:
+            return self._wanted.is_set()
+        ahead = None if next_ms is None else (next_ms - self._tools.clerk.now_ms()) / 1000
+        if busy and (ahead is None or ahead <= 0):  # whoever is busy says when something changes
+            await self._rest(None)
+        elif ahead is not None and ahead > 0:
+            await self._rest(ahead)
+        return True
 
     async def _help(self) -> None:
         """Keep a second request under way while there is a backlog and the peer takes it."""
@@ -451,6 +454,8 @@ class Lane:
     def _remember(self, row: LaneRow) -> None:
         self._failures = row.failures
         self._reason = ReasonCode(row.reason) if row.reason else None
+        if self._reason in _BY_THE_DIRECTORY:  # it may have changed since
+            return
         pause = (row.next_attempt_ms - self._tools.clerk.now_ms()) / 1000
         longest = delivery.MAX_RETRY_AFTER_SECONDS + limits.MAX_BACKOFF_SECONDS
         self.delay(min(max(pause, 0.0), longest))

@@ -235,6 +235,16 @@ def test_a_peer_that_the_directory_bars_is_held_with_the_reason_until_it_changes
 
 
 @in_pair
+async def test_a_peer_whose_bar_ends_by_time_is_looked_at_again(pair: Pair) -> None:
+    pair.stations[A].peers.barred[AuthorityId(B)] = ReasonCode.NO_KEY
+    sent = await pair.stations[A].submit(text())
+    await pair.pass_time(100)
+    pair.stations[A].peers.barred.clear()  # as when a certificate begins: nobody says so
+    await pair.pass_time(limits.MAX_BACKOFF_SECONDS)
+    assert await pair.state(sent) is DeliveryState.RECEIVED
+
+
+@in_pair
 async def test_a_peer_barred_until_the_deadline_ends_undeliverable_with_that_reason(pair: Pair) -> None:
     pair.stations[A].peers.barred[AuthorityId(B)] = ReasonCode.SUSPENDED
     sent = await pair.stations[A].submit(text(lifetime_seconds=60.0))
