@@ -52,9 +52,9 @@ def command(invocation: Invocation, *, file: Path, passphrase_file: Path | None,
     home = invocation.home
     passphrase = invocation.passphrase(passphrase_file, of="node keys")
     node_keys = keystore.open_node(home.node_keys, passphrase)
-    marks = (
-        InstanceFile(home.high_water).read().marks
-    )  # before the copy, which may then only be ahead of them
+    instance = InstanceFile(home.high_water)
+    # read before the copy, which may be ahead of them and not behind
+    marks = instance.read().marks if instance.exists() else None
 
     def check(tx: Transaction, _folder: Path) -> None:
         log = _log_of(node_keys, recorded_incarnation(tx), invocation)
@@ -72,7 +72,10 @@ def command(invocation: Invocation, *, file: Path, passphrase_file: Path | None,
         check=check,
     )
     digest = _digest_of(file)
-    backend_of(invocation, passphrase_file, node_keys).call("backup.note", {"digest": digest})
+    if marks is None:
+        note(f"{home.high_water.name} is gone: restore this backup, so that the node begins another life")
+    else:
+        backend_of(invocation, passphrase_file, node_keys).call("backup.note", {"digest": digest})
     names = sorted(manifest.files)
     if as_json:
         print_json({"file": str(file), "bytes": file.stat().st_size, "sha256": digest, "holds": names})

@@ -133,3 +133,16 @@ async def test_a_changed_log_is_named_and_not_backed_up(
     assert await run_command(a.home, "backup", str(target), *opened) == ExitCode.FAILED
     assert "the audit log is not whole: entry" in capsys.readouterr().err
     assert not target.exists()
+
+
+async def test_a_home_without_its_instance_file_can_be_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, opened = tmp_path / "a.backup", passphrase_at(tmp_path)
+    async with two_houses(tmp_path, (A, B)) as (a, _b):
+        lock_up(a.home, A)
+    a.home.high_water.unlink()
+    assert await run_command(a.home, "backup", str(target), *opened) == ExitCode.OK
+    assert "begins another life" in capsys.readouterr().err
+    assert await run_command(a.home, "restore", str(target), "--replace", *opened) == ExitCode.OK
+    assert await run_command(a.home, "audit", "verify", *opened) == ExitCode.OK
