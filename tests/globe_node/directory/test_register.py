@@ -59,8 +59,10 @@ async def test_without_a_network_there_is_no_directory() -> None:
     register = Register(memory_store(), FixedClock())
     await register.load()
     assert register.is_empty
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError) as caught:
         _ = register.state
+    assert caught.value.code is ReasonCode.STALE_DIRECTORY
+    assert "directory import" in caught.value.hint
     with pytest.raises(ConfigError):
         await register.admit(NETWORK.statements, source="file")
 
