@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the file in which a person has written a message, and the files that go with it.
+"""Reads the file in which a person has written a message, and what goes with it; saves what came.
 
 1. A file is TOML or JSON: `type`, `handling`, `legal_basis`, `in_reply_to` at the top, the message in `body`.
 2. Nothing is guessed about content. Dates of TOML become text; a number with a fraction is refused.
 3. An error names the file and the place, never what is written there.
+4. What is saved never replaces a file, and its name is the sender's only in its last part.
 """
 
 import mimetypes
 import tomllib
-from base64 import b64encode
-from collections.abc import Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from globe_node.errors import UsageError
+from globe_node.home import write_private
 from protocol import limits
 from protocol.canonical import JSONObject, JSONValue, moment_text, read_json
 from protocol.errors import ProtocolError, ReasonCode
+from protocol.messages.text import is_file_name
 
 MAX_FILE_BYTES = 1024 * 1024
 _MEMBERS = {"type", "handling", "legal_basis", "in_reply_to", "body"}
@@ -92,6 +95,31 @@ def read_attachments(paths: Sequence[Path], *, language: str = "") -> list[JSONO
             }
         )
     return listed
+
+
+def save_attachments(folder: Path, opened: Iterable[JSONObject]) -> list[Path]:
+    """Save the attachments of opened records, as `consult.open` answers them.
+
+    Returns:
+        The files, named by the end of the record's id, the attachment's id and its name.
+
+    Raises:
+        ConfigError: a file is there already, or the disk does not take it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    saved: list[Path] = []
+    for answer in opened:
+        record = answer.get("record", {})
+        attachments = answer.get("attachments", [])
+        if not isinstance(record, Mapping) or not isinstance(attachments, list):
+            continue
+        for entry in attachments:
+            if isinstance(entry, Mapping) and is_file_name(str(entry.get("name", ""))):
+                end = str(record.get("record_id", ""))[-12:]
+                path = folder / f"{end}-{entry['id']}-{entry['name']}"
+                write_private(path, b64decode(str(entry["data"]), validate=True))
+                saved.append(path)
+    return saved
 
 
 def parse_duration(text: str) -> int:

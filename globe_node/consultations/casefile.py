@@ -17,7 +17,7 @@ from globe_node.consultations.casebook import overall_state, parse_sides
 from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import no_such_consultation
 from globe_node.consultations.records import ConsultationRow, Direction, RecordRow
-from globe_node.delivery import outbox
+from globe_node.delivery import inbox, outbox
 from globe_node.delivery.outbox import SentRow
 from globe_node.delivery.records import LaneRow
 from globe_node.delivery.records import lanes as delivery_lanes
@@ -162,9 +162,11 @@ def show_case(
     row = require_case(tx, consultation)
     (summary,) = _summaries(tx, storage, me, [row])
     stored = records.records_of(tx, consultation)
-    sent = _sent_by_envelope(tx, [one.envelope_id for one in stored if one.direction == Direction.OUT])
+    lines = {**_lines_of_ours(tx, stored), **_lines_of_theirs(tx, stored, me)}
     missing = _missing_before(stored)
-    views = [_record_view(tx, storage, me, one, sent, missing) for one in in_order(stored)]
+    views = [
+        _record_view(storage, one, lines[one.record_id], missing[one.record_id]) for one in in_order(stored)
+    ]
     sides = parse_sides(row.sides)
     states = sides.values() if summary.role is Role.REQUESTER else (overall_state(sides),)
     moves = {move for state in states for move in moves_from(state, summary.role)}
@@ -258,24 +260,10 @@ def _waiting(tx: Transaction, ids: Collection[ConsultationId]) -> dict[Consultat
     return counted
 
 
-def _sent_by_envelope(tx: Transaction, envelopes: Sequence[bytes]) -> dict[EnvelopeId, list[SentRow]]:
-    found: dict[EnvelopeId, list[SentRow]] = {}
-    for row in outbox.sent(tx, [EnvelopeId(one) for one in envelopes]):
-        found.setdefault(row.envelope_id, []).append(row)
-    return found
-
-
 def _record_view(
-    tx: Transaction,
-    storage: StorageKey,
-    me: AuthorityId,
-    row: RecordRow,
-    sent: Mapping[EnvelopeId, Sequence[SentRow]],
-    missing: Mapping[RecordId, int],
+    storage: StorageKey, row: RecordRow, lines: Sequence[EvidenceLine], missing_before: int
 ) -> RecordView:
     content = open_row(storage, row).content
-    ours = row.direction == Direction.OUT
-    lines = _sent_lines(tx, row, sent.get(EnvelopeId(row.envelope_id), ())) if ours else _held_lines(row, me)
     return RecordView(
         record_id=row.record_id,
         record_hash=row.record_hash,
@@ -284,8 +272,8 @@ def _record_view(
         node=row.node,
         key_id=content.author.key,
         author_seq=row.author_seq,
-        missing_before=missing[row.record_id],
-        ours=ours,
+        missing_before=missing_before,
+        ours=row.direction == Direction.OUT,
         created_at=content.created,
         expires_at=content.expires,
         stored_at=moment_of(row.stored_ms),
@@ -300,29 +288,48 @@ def _record_view(
     )
 
 
-def _held_lines(row: RecordRow, me: AuthorityId) -> list[EvidenceLine]:
-    lines = [
-        EvidenceLine("submitted", row.author, moment_of(row.created_ms), f"{row.author}/{row.node}"),
-        EvidenceLine("received", me, moment_of(row.stored_ms)),
-    ]
-    if row.read_ms:
-        lines.append(EvidenceLine("read", me, moment_of(row.read_ms)))
-    return lines
+def _lines_of_theirs(
+    tx: Transaction, stored: Sequence[RecordRow], me: AuthorityId
+) -> dict[RecordId, list[EvidenceLine]]:
+    """Return what is known of records that came in: our own receipts say when."""
+    theirs = [row for row in stored if row.direction == Direction.IN]
+    issued: dict[EnvelopeId, bytes] = {}
+    for sender in sorted({row.author for row in theirs}):
+        ids = [EnvelopeId(row.envelope_id) for row in theirs if row.author == sender]
+        issued |= inbox.issued(tx, sender, ids)
+    found: dict[RecordId, list[EvidenceLine]] = {}
+    for row in theirs:
+        receipt = issued.get(EnvelopeId(row.envelope_id))
+        lines = [EvidenceLine("submitted", row.author, moment_of(row.created_ms), f"{row.author}/{row.node}")]
+        lines += receipt_lines(row.envelope_hash, me, [receipt] if receipt else [])
+        if row.read_ms:
+            lines.append(EvidenceLine("read", me, moment_of(row.read_ms)))
+        found[row.record_id] = lines
+    return found
 
 
-def _sent_lines(tx: Transaction, row: RecordRow, sent: Sequence[SentRow]) -> list[EvidenceLine]:
-    lines = [EvidenceLine("submitted", row.author, moment_of(row.stored_ms), f"{row.author}/{row.node}")]
-    proofs = outbox.evidence(tx, sent)
-    waiting = [one for one in sent if one.state is DeliveryState.QUEUED]
-    lanes = {lane.peer: lane for lane in delivery_lanes(tx)} if waiting else {}
-    for one in sent:
-        lines.extend(receipt_lines(one, proofs.get(one.position, [])))
-        if one.state is DeliveryState.QUEUED:
-            lines.append(_waiting_line(one, row, lanes.get(one.peer)))
-    return lines
+def _lines_of_ours(tx: Transaction, stored: Sequence[RecordRow]) -> dict[RecordId, list[EvidenceLine]]:
+    """Return what is known of records that went out: the receipts of each recipient, or that it waits."""
+    ours = [row for row in stored if row.direction == Direction.OUT]
+    sent: dict[EnvelopeId, list[SentRow]] = {}
+    for one in outbox.sent(tx, [EnvelopeId(row.envelope_id) for row in ours]):
+        sent.setdefault(one.envelope_id, []).append(one)
+    proofs = outbox.evidence(tx, [one for listed in sent.values() for one in listed])
+    lanes = {lane.peer: lane for lane in delivery_lanes(tx)} if ours else {}
+    found: dict[RecordId, list[EvidenceLine]] = {}
+    for row in ours:
+        lines = [EvidenceLine("submitted", row.author, moment_of(row.stored_ms), f"{row.author}/{row.node}")]
+        for one in sent.get(EnvelopeId(row.envelope_id), ()):
+            lines += receipt_lines(one.envelope_hash, one.peer, proofs.get(one.position, []))
+            if one.state is DeliveryState.QUEUED:
+                lines.append(_waiting_line(one, row, lanes.get(one.peer)))
+        found[row.record_id] = lines
+    return found
 
 
-def receipt_lines(row: SentRow, receipts: Sequence[bytes]) -> list[EvidenceLine]:
+def receipt_lines(
+    envelope_hash: Digest, recipient: AuthorityId, receipts: Sequence[bytes]
+) -> list[EvidenceLine]:
     """Return what the receipts for one envelope and recipient say, in the order of time."""
     lines: list[EvidenceLine] = []
     for signed in receipts:
@@ -330,14 +337,14 @@ def receipt_lines(row: SentRow, receipts: Sequence[bytes]) -> list[EvidenceLine]
         lines.extend(
             EvidenceLine(
                 stage=entry.status,
-                authority=row.peer,
+                authority=recipient,
                 at=receipt.created,
                 signed_by=f"{receipt.issuer.authority}/{receipt.issuer.node}",
                 key_id=receipt.issuer.key,
                 reason=entry.reason or "",
             )
             for entry in receipt.entries
-            if entry.envelope == row.envelope_hash
+            if entry.envelope == envelope_hash
         )
     return sorted(lines, key=lambda line: line.at)
 

@@ -18,7 +18,12 @@ from globe_node.cli.backend import Backend, answered_error, backend_of, objects,
 from globe_node.cli.display import evidence_lines, print_case, short_time
 from globe_node.cli.invocation import Invocation, json_option, pass_invocation, passphrase_option
 from globe_node.cli.output import note, print_fields, print_json, print_table, print_text
-from globe_node.cli.request_file import parse_duration, read_attachments, read_message_file
+from globe_node.cli.request_file import (
+    parse_duration,
+    read_attachments,
+    read_message_file,
+    save_attachments,
+)
 from globe_node.cli.templates import template_of
 from globe_node.clock import SystemClock
 from protocol.canonical import JSONObject, JSONValue
@@ -190,12 +195,19 @@ def list_(
 Examples:
   globe-node consult show 0197...
   globe-node consult show 0197... --no-open      # who, when, evidence; no content
+  globe-node consult show 0197... --save files   # with the attachments as files
   globe-node consult show 0197... --json""",
 )
 @click.argument("consultation")
 @click.option("--no-open", is_flag=True, help="Do not open content: nothing is logged, nobody is told.")
 @click.option("--justification", default="CASE_WORK", show_default=True, help="Why it is opened; logged.")
 @click.option("--officer", default="", help="Pseudonym of who opens it; logged.")
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Save the attachments of the other side to files in this folder.",
+)
 @passphrase_option
 @json_option
 @pass_invocation
@@ -215,12 +227,15 @@ def show(invocation: Invocation, /, consultation: str, **options: Any) -> None: 
                     "officer": options["officer"],
                 },
             )
+    saved = save_attachments(options["save"], contents.values()) if options["save"] else []
     if options["as_json"]:
-        print_json({**view, "opened": contents})
+        print_json({**view, "opened": contents, "saved": [str(path) for path in saved]})
         return
     if not backend.running:
         note("the node is not running: content can't be opened, since nobody would log it")
     print_case(view, contents)
+    for path in saved:
+        note(f"saved {path}")
 
 
 @command.command(

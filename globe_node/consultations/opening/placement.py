@@ -90,7 +90,8 @@ class IntakeTransaction:
         records.add_records(self._tx, self._rows)
         for held in self._waiting:
             pause = max(LOOK_AGAIN_MS, self._now_ms - held.received_ms)
-            inbox.postpone(self._tx, [held.position], self._now_ms + min(pause, PATIENCE_SECONDS * 1000))
+            until_ms = min(self._now_ms + pause, held.received_ms + PATIENCE_SECONDS * 1000)
+            inbox.postpone(self._tx, [held.position], until_ms)
         for sender, routes in self._routes.items():
             inbox.release(self._tx, sender, routes, self._now_ms)
         settled = self._settlement.settle(self._tx, self._verdicts)

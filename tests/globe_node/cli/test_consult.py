@@ -42,7 +42,11 @@ async def test_a_consultation_from_question_to_close(tmp_path: Path, capsys: Cap
 
         assert await b.run("consult", "list") == ExitCode.OK
         assert "SAMPLE: who directs a company" in capsys.readouterr().out
-        assert await b.run("consult", "show", consultation, "--officer", "p-7") == ExitCode.OK
+        showing = ("consult", "show", consultation, "--officer", "p-7", "--save", str(tmp_path / "files"))
+        assert await b.run(*showing) == ExitCode.OK
+        (saved,) = (tmp_path / "files").iterdir()
+        assert saved.name.endswith("-a1-contract.txt")
+        assert saved.read_text() == "sample contract"
         shown = capsys.readouterr().out
         for expected in ("CONSULT_REQUEST from xa-acc", "Sample Roads Ltd", "contract.txt", "handling H1 H2"):
             assert expected in shown
