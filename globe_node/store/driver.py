@@ -19,7 +19,9 @@ from sqlalchemy.pool import NullPool
 from globe_node.errors import StoreError
 from protocol.errors import ReasonCode
 
-BUSY_TIMEOUT_MILLISECONDS = 5_000
+BUSY_TIMEOUT_MILLISECONDS = 250
+"""How long a foreign lock is waited for; the lock file keeps other nodes out, so this is seldom."""
+_MAX_LOG_BYTES = 64 * 1024 * 1024
 _CACHE_KIBIBYTES = 16_384
 _COMMON = (
     "foreign_keys = ON",
@@ -34,6 +36,7 @@ _WRITER = (
     "synchronous = FULL",
     "secure_delete = ON",
     "wal_autocheckpoint = 1000",
+    f"journal_size_limit = {_MAX_LOG_BYTES}",
     f"cache_size = -{_CACHE_KIBIBYTES}",
 )
 _READER = ("wal_autocheckpoint = 0", "query_only = ON")

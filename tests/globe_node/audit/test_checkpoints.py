@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing: only what was read back, never two roots for one size, never after an old copy."""
 
+import shutil
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -159,6 +160,28 @@ async def test_the_mark_lives_in_the_file_beside_the_database(tmp_path: Path) ->
     await store.close()
     again = folder_store(tmp_path)
     await checkpoints(again, high_water, log).verify_start()
+    await again.close()
+
+
+async def test_a_write_ahead_log_that_was_lost_is_noticed(tmp_path: Path) -> None:
+    """The power fails, and the file with the newest entries is gone."""
+    store = folder_store(tmp_path / "home")
+    log = audit_log(incarnation=store._database.incarnation)
+    file = InstanceFile(store_files(tmp_path / "home").instance)
+    await append(store, 3, log)
+    await checkpoints(store, FileHighWater(file), log).sign()
+    await store.close()
+    store = folder_store(tmp_path / "home")
+    await append(store, 3, log)
+    await checkpoints(store, FileHighWater(file), log).sign()
+    left = store_files(tmp_path / "left")
+    for name in ("node.db", "high-water"):
+        shutil.copy(tmp_path / "home" / name, left.database.parent / name)
+    await store.close()
+    again = folder_store(tmp_path / "left")
+    with pytest.raises(StoreError) as caught:
+        await checkpoints(again, FileHighWater(InstanceFile(left.instance)), log).verify_start()
+    assert caught.value.code is ReasonCode.RESTORE_DETECTED
     await again.close()
 
 

@@ -3,6 +3,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +21,7 @@ from globe_node.store.door import InlineDoor, Store, ThreadDoor, Transaction
 from globe_node.store.driver import store_error
 from protocol.errors import ReasonCode
 from tests.support.entropy import SeededEntropy
+from tests.support.loops import run_inline
 from tests.support.store import folder_store, memory_store, store_files
 
 Forms = ["thread", "inline"]
@@ -311,6 +314,36 @@ async def test_a_foreign_lock_is_answered_busy(tmp_path: Path, monkeypatch: pyte
     foreign.close()
     await door.write(lambda tx: None)
     await door.close()
+
+
+def test_a_limit_of_file_size_stops_the_writer_and_not_the_process(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, resource, sys\n"
+        "from pathlib import Path\n"
+        "from globe_node.errors import StoreError\n"
+        "from tests.globe_node.store.test_door import make_table, numbers, put, thread_store\n"
+        "async def main():\n"
+        "    door = thread_store(Path(sys.argv[1]))\n"
+        "    await door.write(make_table)\n"
+        "    await door.write(put(1))\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "    fill = lambda tx: tx.exec_driver_sql('CREATE TABLE b AS SELECT zeroblob(200000)')\n"
+        "    for function in (fill, put(2)):\n"
+        "        try:\n"
+        "            await door.write(function)\n"
+        "        except StoreError as error:\n"
+        "            print(error.code)\n"
+        "    print(await door.read(numbers))\n"
+        "    await door.close()\n"
+        "asyncio.run(main())\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split("\n") == ["storage_failed", "storage_failed", "[1]", ""]
+    door = folder_store(tmp_path)
+    assert run_inline(door.read(numbers)) == [1]
+    run_inline(door.close())
 
 
 class StopHere:
