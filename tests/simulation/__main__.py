@@ -48,7 +48,7 @@ def _options() -> argparse.Namespace:
 
 
 def _find(number: int) -> int | None:
-    return seed_that_finds(PLANTS[number], range(SEEDS_FOR_A_PLANT))
+    return seed_that_finds(list(PLANTS)[number], range(SEEDS_FOR_A_PLANT))
 
 
 def _tell(outcome: Outcome) -> None:

@@ -141,14 +141,15 @@ def wakes_for_new_traffic_only() -> Iterator[None]:
         yield
 
 
-PLANTS: tuple[Plant, ...] = (
-    ack_before_commit,
-    dedup_forgotten,
-    negative_turns_positive,
-    new_id_on_retry,
-    receipt_not_bound,
-    wakes_for_new_traffic_only,
-)
+PLANTS: dict[Plant, str] = {
+    ack_before_commit: "lost",
+    dedup_forgotten: "doubled",
+    negative_turns_positive: "moved back",
+    new_id_on_retry: "doubled",
+    receipt_not_bound: "lost",
+    wakes_for_new_traffic_only: "no end",
+}
+"""Each defect, and the finding that it must lead to; another finding does not count."""
 
 
 def _sealed_anew(lane: Lane, octets: bytes) -> tuple[EnvelopeId, EnvelopeId, bytes]:
