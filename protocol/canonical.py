@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from protocol import limits
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode
@@ -21,7 +21,8 @@ from protocol.errors import LocalProtocolError, MalformedError, ReasonCode
 JSONValue = str | int | bool | Sequence["JSONValue"] | Mapping[str, "JSONValue"]
 JSONObject = Mapping[str, JSONValue]
 
-_MEMBER_NAME = re.compile(r"[ -~]{1,64}", re.ASCII)
+_MEMBER_NAMES = re.compile(r"[ -~]{1,64}(?:\n[ -~]{1,64})*", re.ASCII)
+"""All names of a value, one on each line."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOMENT = re.compile(
     r"2[01]\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII
@@ -36,7 +37,7 @@ def to_bytes(value: JSONValue) -> bytes:
 
     Spec: RFC 8785 section 3.2; PROTOCOL.md section 2.
     """
-    problem = _problem(value, 1)
+    problem = _problem(value)
     if problem:
         raise LocalProtocolError(problem, code=ReasonCode.BAD_FIELD)
     return _encode(value)
@@ -117,7 +118,7 @@ def _load(data: bytes, max_bytes: int, decoder: json.JSONDecoder) -> JSONValue:
         raise
     except (ValueError, RecursionError):
         raise MalformedError("not valid JSON in UTF-8") from None
-    problem = _problem(value, 1)
+    problem = _problem(value)
     if problem:
         raise MalformedError(problem)
     return value
@@ -140,48 +141,67 @@ def _unique(pairs: list[tuple[str, JSONValue]]) -> dict[str, JSONValue]:
     return result
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+)
 _SIGNED = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse, parse_int=_integer)
 _UNSIGNED = json.JSONDecoder(
     parse_float=_refuse, parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_unique
 )
 
 
-def _problem(value: object, depth: int) -> str | None:  # noqa: PLR0911 -- one return a rule reads best
-    """Name the first rule that a value breaks, or None."""
-    if isinstance(value, str):
-        return _text_problem(value)
-    if isinstance(value, int):
-        return None if abs(value) <= limits.MAX_SAFE_INTEGER else "an integer outside the range"
-    if depth > limits.MAX_JSON_DEPTH:
-        return f"nested deeper than {limits.MAX_JSON_DEPTH}"
-    if isinstance(value, dict | Mapping):  # dict first: the test against an abstract class is slow
-        return _members_problem(value, depth + 1)
-    if isinstance(value, list | tuple) or (
-        isinstance(value, Sequence) and not isinstance(value, bytes | bytearray)
-    ):
-        for item in value:
-            if problem := _problem(item, depth + 1):
-                return problem
+def _problem(value: object) -> str | None:
+    """Name a rule that a value breaks, or None.
+
+    It goes down level by level, and looks at all names and at all texts together: it runs several times for
+    every message, and most of them are short and plain.
+    """
+    names: list[Any] = []
+    texts: list[str] = []
+    level: Sequence[object] = [value]
+    depth = 1
+    while level:
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, str):
+                texts.append(item)
+            elif isinstance(item, int):
+                if abs(item) > limits.MAX_SAFE_INTEGER:
+                    return "an integer outside the range"
+            elif depth > limits.MAX_JSON_DEPTH:
+                return f"nested deeper than {limits.MAX_JSON_DEPTH}"
+            elif isinstance(item, (list, tuple)):  # before the tests against abstract classes, which are slow
+                below.extend(item)
+            elif isinstance(item, (dict, Mapping)):
+                names.extend(item)
+                below.extend(item.values())
+            elif isinstance(item, Sequence) and not isinstance(item, (bytes, bytearray)):
+                below.extend(item)
+            else:
+                return "null or a type that has no canonical form"
+        level = below
+        depth += 1
+    return _names_problem(names) or _texts_problem(texts)
+
+
+def _names_problem(names: list[Any]) -> str | None:
+    try:
+        lines = "\n".join(names)
+    except TypeError:
+        return "a member name that is no text"
+    if not names or (lines.count("\n") == len(names) - 1 and _MEMBER_NAMES.fullmatch(lines)):
         return None
-    return "null or a type that has no canonical form"
+    return "a member name outside printable ASCII or the length"
 
 
-def _members_problem(value: Mapping[object, object], depth: int) -> str | None:
-    for name, member in value.items():
-        if not (isinstance(name, str) and _MEMBER_NAME.fullmatch(name)):
-            return "a member name outside printable ASCII or the length"
-        problem = _text_problem(member) if isinstance(member, str) else _problem(member, depth)
-        if problem:
-            return problem
-    return None
-
-
-def _text_problem(text: str) -> str | None:
-    if "\0" in text:
+def _texts_problem(texts: list[str]) -> str | None:
+    joined = "".join(texts)
+    if "\0" in joined:
         return "a NUL character"
-    if text.isascii():
+    if joined.isascii():
         return None
-    if _SURROGATE.search(text):
+    if _SURROGATE.search(joined):
         return "a lone surrogate"
-    return None if unicodedata.is_normalized("NFC", text) else "text that is not NFC"
+    if all(text.isascii() or unicodedata.is_normalized("NFC", text) for text in texts):
+        return None
+    return "text that is not NFC"

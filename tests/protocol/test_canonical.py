@@ -63,6 +63,9 @@ def test_any_bytes_are_a_value_or_a_listed_reason(data: bytes) -> None:
         b'{"":1}',
         b'{"' + b"k" * 65 + b'":1}',
         '{"é":1}'.encode(),
+        b'{"a\\nb":1}',
+        b'{"a":1,"b":{"c\\nd":2}}',
+        b'{"a":1,"b":{"":2}}',
         b"\xef\xbb\xbf{}",
         b'"\xff"',
         b'"\xc0\xaf"',
@@ -112,7 +115,19 @@ def test_what_nobody_signed_may_have_any_white_space_and_order_but_no_member_twi
 
 @pytest.mark.parametrize(
     "value",
-    [1.5, None, b"x", 2**53, "\0", "\ud800", "e\N{COMBINING ACUTE ACCENT}", {"é": 1}, {1: 1}, {"a": None}],
+    [
+        1.5,
+        None,
+        b"x",
+        2**53,
+        "\0",
+        "\ud800",
+        "e\N{COMBINING ACUTE ACCENT}",
+        {"é": 1},
+        {"a\nb": 1},
+        {1: 1},
+        {"a": None},
+    ],
 )
 def test_what_has_no_written_form_is_refused_on_our_side(value: canonical.JSONValue) -> None:
     with pytest.raises(LocalProtocolError) as caught:
