@@ -8,9 +8,11 @@
 4. Positions and ids grow with time, so the store grows at its right edge.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
     BLOB,
@@ -25,13 +27,15 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import dialect, insert
 
 from globe_node.consultations.moments import unix_milliseconds
 from globe_node.store.door import Transaction
+from globe_node.store.driver import driver_of
 from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId
 from protocol.record import Record
 
+R = TypeVar("R", bound=Any)
 METADATA = MetaData()
 
 CONSULTATION = Table(
@@ -243,17 +247,33 @@ def row_of(
     )
 
 
+class _Write(Generic[R]):
+    """One statement that writes rows of one kind, compiled once and handed to the driver as it stands.
+
+    Args:
+        row: the kind of row; its fields have the names and the order of the table's columns.
+        table: the table.
+        moves: columns that are written anew where the row exists; without any, it must not exist.
+    """
+
+    def __init__(self, row: type[R], table: Table, *moves: str) -> None:
+        names = [field.name for field in fields(row)]
+        statement = insert(table)
+        if moves:
+            found = {name: statement.excluded[name] for name in moves}
+            statement = statement.on_conflict_do_update(index_elements=table.primary_key, set_=found)
+        self._sql = str(statement.compile(dialect=dialect(), column_keys=names))
+        self._values: Callable[[R], tuple[object, ...]] = attrgetter(*names)
+
+    def __call__(self, tx: Transaction, rows: Iterable[R]) -> None:
+        driver_of(tx).executemany(self._sql, map(self._values, rows))
+
+
 _RECORD_COLUMNS = [column for column in RECORD.c if column.name != "position"]
-_CONSULTATION_UPSERT = insert(CONSULTATION)
-_CONSULTATION_UPSERT = _CONSULTATION_UPSERT.on_conflict_do_update(
-    index_elements=["id"],
-    set_={name: _CONSULTATION_UPSERT.excluded[name] for name in ("sides", "state", "updated_ms")},
-)
-_HEAD_UPSERT = insert(CHAIN_HEAD)
-_HEAD_UPSERT = _HEAD_UPSERT.on_conflict_do_update(
-    index_elements=["consultation", "author"],
-    set_={name: _HEAD_UPSERT.excluded[name] for name in ("incarnation", "author_seq", "record_hash")},
-)
+_WRITE_CONSULTATIONS = _Write(ConsultationRow, CONSULTATION, "sides", "state", "updated_ms")
+_WRITE_HEADS = _Write(HeadRow, CHAIN_HEAD, "incarnation", "author_seq", "record_hash")
+_WRITE_RECORDS = _Write(RecordRow, RECORD)
+_WRITE_SUBMISSIONS = _Write(SubmissionRow, SUBMISSION)
 
 
 def consultations_of(
@@ -270,27 +290,19 @@ def heads_of(tx: Transaction, ids: Collection[ConsultationId]) -> list[HeadRow]:
     return [HeadRow(*row) for row in rows]
 
 
-def _columns(row: "ConsultationRow | RecordRow | HeadRow | SubmissionRow") -> dict[str, object]:
-    """Return a row by column name, without the deep copies of `dataclasses.asdict`."""
-    return {name: getattr(row, name) for name in row.__slots__}
-
-
 def put_consultations(tx: Transaction, rows: Iterable[ConsultationRow]) -> None:
     """Insert consultations, or move the state and time of those that exist."""
-    if values := [_columns(row) for row in rows]:
-        tx.execute(_CONSULTATION_UPSERT, values)
+    _WRITE_CONSULTATIONS(tx, rows)
 
 
 def put_heads(tx: Transaction, rows: Iterable[HeadRow]) -> None:
     """Insert or move chain heads."""
-    if values := [_columns(row) for row in rows]:
-        tx.execute(_HEAD_UPSERT, values)
+    _WRITE_HEADS(tx, rows)
 
 
 def add_records(tx: Transaction, rows: Iterable[RecordRow]) -> None:
     """Insert records; a second one with the same record id violates a constraint."""
-    if values := [_columns(row) for row in rows]:
-        tx.execute(insert(RECORD), values)
+    _WRITE_RECORDS(tx, rows)
 
 
 def arrivals(tx: Transaction, after: int, limit: int) -> list[Arrival]:
@@ -413,8 +425,7 @@ def submissions(tx: Transaction, names: Collection[str]) -> dict[str, Submission
 
 def add_submissions(tx: Transaction, rows: Iterable[SubmissionRow]) -> None:
     """Remember idempotency keys."""
-    if values := [_columns(row) for row in rows]:
-        tx.execute(insert(SUBMISSION), values)
+    _WRITE_SUBMISSIONS(tx, rows)
 
 
 def forget_submissions(tx: Transaction, before_ms: int) -> None:
