@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha3_256, shake_256
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -194,9 +195,9 @@ def _combine(mlkem_secret: bytes, x25519_secret: bytes, ephemeral: bytes, x25519
 
 
 def _x25519_secret(shared: bytes, kem_context: bytes) -> bytes:
-    suite_id = b"KEM" + KEM.X25519.to_bytes(2, "big")
-    extracted = _labeled_extract("sha256", suite_id, b"", b"eae_prk", shared)
-    return _labeled_expand("sha256", suite_id, extracted, b"shared_secret", kem_context, 32)
+    prefix = b"HPKE-v1KEM" + KEM.X25519.to_bytes(2, "big")
+    extracted = _labeled_extract("sha256", prefix, b"", b"eae_prk", shared)
+    return _labeled_expand("sha256", prefix, extracted, b"shared_secret", kem_context, 32)
 
 
 # --- key schedule -----------------------------------------------------------------------------------------
@@ -234,6 +235,48 @@ _NONCE_BYTES = 12
 _TAG_BYTES = 16
 
 
+def _labeled_extract(hash_name: str, prefix: bytes, salt: bytes, label: bytes, material: bytes) -> bytes:
+    return hmac.digest(salt, prefix + label + material, hash_name)
+
+
+def _labeled_expand(
+    hash_name: str, prefix: bytes, secret: bytes, label: bytes, info: bytes, size: int
+) -> bytes:
+    return _hkdf_expand(hash_name, secret, size.to_bytes(2, "big") + prefix + label + info, size)
+
+
+def _hkdf_expand(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
+    """Return `size` bytes, at most 255 times the hash length, as the callers checked.
+
+    Spec: RFC 5869 section 2.3.
+    """
+    output = block = hmac.digest(secret, info + b"\1", hash_name)
+    counter = 1
+    while len(output) < size:
+        counter += 1
+        block = hmac.digest(secret, block + info + bytes((counter,)), hash_name)
+        output += block
+    return output[:size]
+
+
+class _Schedule(NamedTuple):
+    """What the key schedule of a suite has in common for all its contexts.
+
+    Attributes:
+        hash_name, hash_bytes: the hash of its KDF.
+        key_bytes, cipher: of its AEAD; 0 and None if it only exports.
+        prefix: separates the suite from every other in each derivation.
+        start: the first part of the schedule's own context.
+    """
+
+    hash_name: str
+    hash_bytes: int
+    key_bytes: int
+    cipher: Callable[[bytes], AESGCM | ChaCha20Poly1305] | None
+    prefix: bytes
+    start: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
     """Three algorithms that are used together."""
@@ -241,13 +284,22 @@ class Suite:
     kem: KEM
     kdf: KDF
     aead: AEAD
+    _schedule: _Schedule = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        hash_name, hash_bytes = _HASHES[self.kdf]
+        key_bytes, cipher = _CIPHERS.get(self.aead, (0, None))
+        prefix = b"HPKE-v1" + self.suite_id()
+        start = b"\0" + _labeled_extract(hash_name, prefix, b"", b"psk_id_hash", b"")
+        schedule = _Schedule(hash_name, hash_bytes, key_bytes, cipher, prefix, start)
+        object.__setattr__(self, "_schedule", schedule)
 
     def context(self, shared_secret: bytes, info: bytes) -> "Context":
         """Return one direction of messages under a shared secret; both sides call this.
 
         Spec: RFC 9180 section 5.1, base mode.
         """
-        return Context(self, shared_secret, info)
+        return Context(self._schedule, shared_secret, info)
 
     def suite_id(self) -> bytes:
         """Return what separates this suite from every other in the key schedule."""
@@ -264,23 +316,19 @@ class Context:
     Spec: RFC 9180 sections 5.2 and 5.3.
     """
 
-    __slots__ = ("_base_nonce", "_cipher", "_exporter_secret", "_next", "_suite")
+    __slots__ = ("_base_nonce", "_cipher", "_context", "_next", "_schedule", "_secret")
 
-    def __init__(self, suite: Suite, shared_secret: bytes, info: bytes) -> None:
-        hash_name, hash_bytes = _HASHES[suite.kdf]
-        suite_id, start = _schedule_start(suite)
-        schedule = start + _labeled_extract(hash_name, suite_id, b"", b"info_hash", info)
-        secret = _labeled_extract(hash_name, suite_id, shared_secret, b"secret", b"")
-        self._suite = suite
+    def __init__(self, schedule: _Schedule, shared_secret: bytes, info: bytes) -> None:
+        self._schedule = schedule
+        hash_name, prefix = schedule.hash_name, schedule.prefix
+        self._context = schedule.start + _labeled_extract(hash_name, prefix, b"", b"info_hash", info)
+        self._secret = _labeled_extract(hash_name, prefix, shared_secret, b"secret", b"")
         self._next = 0
-        self._exporter_secret = _labeled_expand(hash_name, suite_id, secret, b"exp", schedule, hash_bytes)
         self._cipher: AESGCM | ChaCha20Poly1305 | None = None
         self._base_nonce = 0
-        if suite.aead in _CIPHERS:
-            key_bytes, cipher = _CIPHERS[suite.aead]
-            self._cipher = cipher(_labeled_expand(hash_name, suite_id, secret, b"key", schedule, key_bytes))
-            nonce = _labeled_expand(hash_name, suite_id, secret, b"base_nonce", schedule, _NONCE_BYTES)
-            self._base_nonce = int.from_bytes(nonce, "big")
+        if schedule.cipher is not None:
+            self._cipher = schedule.cipher(self._expand(b"key", schedule.key_bytes))
+            self._base_nonce = int.from_bytes(self._expand(b"base_nonce", _NONCE_BYTES), "big")
 
     def seal(self, aad: bytes, plaintext: bytes) -> bytes:
         """Encrypt the next message; the result is 16 bytes longer."""
@@ -303,11 +351,15 @@ class Context:
 
     def export(self, exporter_context: bytes, size: int) -> bytes:
         """Return `size` secret bytes for another use."""
-        hash_name, hash_bytes = _HASHES[self._suite.kdf]
+        hash_name, hash_bytes, *_, prefix, _start = self._schedule
         if not 0 < size <= 255 * hash_bytes:
             raise LocalProtocolError("an exported secret of no or too many bytes")
-        secret = self._exporter_secret
-        return _labeled_expand(hash_name, self._suite.suite_id(), secret, b"sec", exporter_context, size)
+        secret = self._expand(b"exp", hash_bytes)
+        return _labeled_expand(hash_name, prefix, secret, b"sec", exporter_context, size)
+
+    def _expand(self, label: bytes, size: int) -> bytes:
+        schedule = self._schedule
+        return _labeled_expand(schedule.hash_name, schedule.prefix, self._secret, label, self._context, size)
 
     def _nonce(self) -> bytes:
         if self._next >= (1 << (8 * _NONCE_BYTES)) - 1:
@@ -318,39 +370,6 @@ class Context:
         if self._cipher is None:
             raise LocalProtocolError("this suite only exports")
         return self._cipher
-
-
-@lru_cache(maxsize=16)
-def _schedule_start(suite: Suite) -> tuple[bytes, bytes]:
-    """Return the suite id and the first part of the key schedule context, which no message changes."""
-    hash_name, _ = _HASHES[suite.kdf]
-    suite_id = suite.suite_id()
-    return suite_id, b"\0" + _labeled_extract(hash_name, suite_id, b"", b"psk_id_hash", b"")
-
-
-def _labeled_extract(hash_name: str, suite_id: bytes, salt: bytes, label: bytes, material: bytes) -> bytes:
-    return hmac.digest(salt, b"HPKE-v1" + suite_id + label + material, hash_name)
-
-
-def _labeled_expand(
-    hash_name: str, suite_id: bytes, secret: bytes, label: bytes, info: bytes, size: int
-) -> bytes:
-    labeled = size.to_bytes(2, "big") + b"HPKE-v1" + suite_id + label + info
-    return _hkdf_expand(hash_name, secret, labeled, size)
-
-
-def _hkdf_expand(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
-    """Return `size` bytes, at most 255 times the hash length, as the callers checked.
-
-    Spec: RFC 5869 section 2.3.
-    """
-    output = block = hmac.digest(secret, info + b"\1", hash_name)
-    counter = 1
-    while len(output) < size:
-        counter += 1
-        block = hmac.digest(secret, block + info + bytes((counter,)), hash_name)
-        output += block
-    return output[:size]
 
 
 # --- single messages of the product -----------------------------------------------------------------------
