@@ -36,7 +36,7 @@ class Greeting:
     def to_bytes(self) -> bytes:
         """Write the greeting.
 
-        Spec: PROTOCOL.md section 11.
+        Spec: PROTOCOL.md section 11.5.
         """
         view = self.view
         return canonical.to_bytes(
@@ -58,7 +58,7 @@ def parse_greeting(body: bytes, peer: PeerIdentity) -> Greeting:
         UnsupportedVersionError: no version that we speak.
         UntrustedError: it names another than the peer.
 
-    Spec: PROTOCOL.md section 11.
+    Spec: PROTOCOL.md section 11.5.
     """
     value = canonical.parse_object(body, MAX_GREETING_BYTES)
     if set(value) != _MEMBERS:

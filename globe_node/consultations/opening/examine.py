@@ -96,6 +96,8 @@ class Examiner:
 
         Raises:
             Exception: we failed; nothing is known about the envelope.
+
+        Spec: PROTOCOL.md section 8.8.
         """
         digest = ""
         try:

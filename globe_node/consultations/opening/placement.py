@@ -131,6 +131,8 @@ class IntakeTransaction:
         Raises:
             RemoteProtocolError: it is not taken; the code is the sender's to know.
             _WaitError: what it builds on is not here.
+
+        Spec: PROTOCOL.md section 8.8.
         """
         record = opened.record
         known = self._casebook.hash_of(record.record_id)
