@@ -40,6 +40,8 @@ MAX_GROUP = 256
 """Functions that one commit may hold."""
 MAX_GROUP_SECONDS = 0.01
 """After this time no further function joins the group."""
+MAX_WAITING = 16_384
+"""Functions that may wait behind a slow disk; one more is refused as `busy`."""
 _PASSING = frozenset({ReasonCode.STORAGE_FULL, ReasonCode.BUSY})
 
 
@@ -305,6 +307,8 @@ class ThreadDoor:
     async def write(self, function: Callable[[Transaction], T]) -> T:
         """See `Store.write`."""
         self._require_open()
+        if len(self._waiting) >= MAX_WAITING:
+            raise StoreError("too much waits to be stored", hint="try again", code=ReasonCode.BUSY)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._waiting.append(_Waiting(function, future))

@@ -170,6 +170,27 @@ async def test_waiting_functions_share_one_commit(tmp_path: Path) -> None:
     await door.close()
 
 
+async def test_behind_a_slow_disk_only_so_much_may_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("globe_node.store.door.MAX_WAITING", 3)
+    slow = SlowDisk()
+    door = thread_store(tmp_path, slow)
+    await door.write(make_table)
+    slow.hold()
+    waiting = [asyncio.create_task(door.write(put(0)))]
+    await asyncio.to_thread(slow.reached.wait, 10)
+    waiting += [asyncio.create_task(door.write(put(number))) for number in range(1, 4)]
+    await asyncio.sleep(0)
+    with pytest.raises(StoreError) as caught:
+        await door.write(put(9))
+    assert caught.value.code is ReasonCode.BUSY
+    slow.let_go()
+    assert await asyncio.gather(*waiting) == [0, 1, 2, 3]
+    assert await door.write(put(9)) == 9
+    await door.close()
+
+
 async def test_a_look_sees_what_was_committed_and_nothing_else(tmp_path: Path) -> None:
     slow = SlowDisk()
     door = thread_store(tmp_path, slow)
