@@ -9,10 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.simulation.planted import PLANTS
-from tests.simulation.seeds import Outcome, Summary, run_seed, seed_that_finds
+from tests.simulation.seeds import Outcome, Summary, find_planted, run_seed
 from tests.simulation.world import FAULT_POINTS
-
-SEEDS_FOR_A_PLANT = 40
 
 
 def main() -> int:
@@ -28,7 +26,7 @@ def main() -> int:
         found = dict(
             zip(
                 (plant.__name__ for plant in PLANTS),
-                pool.map(_find, range(len(PLANTS) if options.planted else 0)),
+                pool.map(find_planted, range(len(PLANTS) if options.planted else 0)),
                 strict=False,
             )
         )
@@ -45,10 +43,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--no-planted", dest="planted", action="store_false", help="leave the defects out")
     return parser.parse_args()
-
-
-def _find(number: int) -> int | None:
-    return seed_that_finds(list(PLANTS)[number], range(SEEDS_FOR_A_PLANT))
 
 
 def _tell(outcome: Outcome) -> None:

@@ -10,6 +10,9 @@ from tests.simulation.loop import run_virtual
 from tests.simulation.planted import PLANTS, Plant
 from tests.simulation.world import FAULT_POINTS, World
 
+SEEDS_FOR_A_PLANT = 40
+"""Worlds in which a planted defect must show at the latest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -76,6 +79,11 @@ def seed_that_finds(plant: Plant, seeds: Iterable[int]) -> int | None:
     """Return the first seed whose world shows a planted defect for what it is."""
     with plant():
         return next((seed for seed in seeds if _shows(run_seed(seed), PLANTS[plant])), None)
+
+
+def find_planted(number: int) -> int | None:
+    """Look for the defect with this number in `PLANTS`; picklable, for other processes."""
+    return seed_that_finds(list(PLANTS)[number], range(SEEDS_FOR_A_PLANT))
 
 
 def _shows(outcome: Outcome, finding: str) -> bool:
