@@ -60,6 +60,7 @@ READS: Mapping[str, Reading] = {
     "directory.heads": _reads(NoArguments, reads.directory_heads),
     "directory.export": _reads(NoArguments, reads.export_directory),
     "health": _reads(NoArguments, reads.health),
+    "quarantine.list": _reads(NoArguments, custody.list_quarantine),
 }
 """What only reads."""
 
@@ -68,6 +69,7 @@ WRITES: Mapping[str, Reading] = {
     "directory.show": _reads(AuthorityArguments, directory_acts.show_authority),
     "backup.note": _reads(BackupArguments, custody.note_backup),
     "directory.import": _reads(StatementsArguments, directory_acts.import_statements),
+    "quarantine.dismiss": _reads(NoArguments, custody.dismiss_quarantine),
 }
 """What needs a store that can be written, and no running node."""
 

@@ -176,6 +176,16 @@ class HeldEnvelope:
     octets: bytes = field(repr=False)
 
 
+class PutAway(NamedTuple):
+    """One envelope in quarantine."""
+
+    position: int
+    sender: AuthorityId
+    envelope_id: EnvelopeId
+    envelope_hash: Digest
+    received_ms: int
+
+
 class _Stored(NamedTuple):
     """What is known of an envelope that came before."""
 
@@ -306,6 +316,23 @@ def finish(tx: Transaction, positions: Collection[int], *, state: HeldState, rec
         driver.executemany(
             "DELETE FROM inbox_body WHERE position = ?", [(position,) for position in positions]
         )
+
+
+def quarantined(tx: Transaction, limit: int) -> list[PutAway]:
+    """Return envelopes that were put into quarantine and not yet dismissed, oldest first."""
+    sql = (
+        "SELECT position, sender, envelope_id, envelope_hash, received_ms FROM inbox"
+        " WHERE state = 2 ORDER BY position LIMIT ?"
+    )
+    return [PutAway(*row) for row in driver_of(tx).execute(sql, (limit,))]
+
+
+def dismiss(tx: Transaction, positions: Collection[int]) -> None:
+    """Let go of envelopes in quarantine; their senders were told long ago, and the receipts stay."""
+    driver = driver_of(tx)
+    chosen = [(position,) for position in positions]
+    driver.executemany("UPDATE inbox SET state = 1 WHERE position = ? AND state = 2", chosen)
+    driver.executemany("DELETE FROM inbox_body WHERE position = ?", chosen)
 
 
 def counts(tx: Transaction) -> dict[tuple[AuthorityId, HeldState], int]:

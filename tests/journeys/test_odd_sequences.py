@@ -5,6 +5,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from globe_node.api.operations import Operations
+from globe_node.cli.backend import objects
 from globe_node.consultations.opening.examine import PATIENCE_SECONDS, Examiner
 from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
@@ -15,7 +17,7 @@ from protocol.receipts import ReceiptStatus
 from protocol.record import Record
 from tests.support.bodies import lean_request
 from tests.support.letters import Letter, entry_of, fresh_id, letter_record, post
-from tests.support.nodes import A, B, C, Town, in_town, request, town
+from tests.support.nodes import A, B, C, Town, in_town, request, rooms, town
 
 
 def next_record(before: Record, number: int | None = None, **changes: Any) -> Record:
@@ -228,6 +230,14 @@ async def test_one_poisoned_envelope_ends_in_quarantine_and_stops_nothing(town: 
         assert (entry.status, entry.reason) == (ReceiptStatus.REJECTED, ReasonCode.QUARANTINED)
         assert len(await town.entries(B, EventKind.QUARANTINED)) == 1
         assert await town.held(B) == 0
+        operations = Operations(rooms(town, B), None)
+        (listed,) = objects((await operations.run("quarantine.list", {}))["quarantine"])
+        assert (listed["sender"], listed["hash"]) == (A, entry.envelope)
+        assert list(objects((await operations.run("quarantine.dismiss", {}))["dismissed"])) == [listed]
+        assert (await operations.run("health", {}))["quarantined"] == 0
+        assert len(await town.entries(B, EventKind.QUARANTINED)) == 2
+        again = entry_of(await post(town, poison), poison)
+        assert again.reason is ReasonCode.QUARANTINED
     finally:
         Examiner.examine = genuine  # type: ignore[method-assign]
 

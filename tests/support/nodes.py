@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+from globe_node.api.rooms import ReadingRooms
 from globe_node.consultations import casefile
 from globe_node.consultations.casefile import CaseView, EvidenceLine, RecordView
 from globe_node.consultations.drafting.drafts import Draft, Submitted
@@ -192,3 +193,16 @@ def line(record: RecordView, stage: str) -> EvidenceLine:
     """The one evidence line of a stage."""
     (found,) = [one for one in record.evidence if one.stage == stage]
     return found
+
+
+def rooms(town: Town, name: str = A) -> ReadingRooms:
+    """What operations need to read in a node."""
+    node = town.nodes[name]
+    return ReadingRooms(
+        store=node.parts.store,
+        register=node.register,
+        audit=node.audit,
+        node_keys=node.parts.node_keys,
+        clock=node.parts.clock,
+        marks=None,
+    )

@@ -70,7 +70,7 @@ def command(invocation: Invocation, *, peer: str, passphrase_file: Path | None, 
             if one.action:
                 print_text(f"       {one.action}")
     bad = [finding.step for finding in findings if not finding.ok]
-    if peer and bad and bad[0] in _ON_THE_WAY:
+    if peer and not _ON_THE_WAY.isdisjoint(bad):
         return ExitCode.PEER_UNREACHABLE
     return ExitCode.FAILED if bad else ExitCode.OK
 
@@ -118,7 +118,7 @@ def _node_findings(invocation: Invocation, backend: Backend) -> Iterator[Finding
             "quarantine",
             False,
             f"{text_of(health, 'quarantined')} envelope(s) are in quarantine.",
-            "The operator's log names the place of the fault; report it. Their senders were told.",
+            "Report the place that the log names. Then: globe-node health --dismiss-quarantine",
         )
     if backend.running:
         yield from _status_findings(backend.call("node.status"))

@@ -6,10 +6,12 @@ from pathlib import Path
 import click
 
 from globe_node.cli.backend import backend_of, objects, text_of
+from globe_node.cli.display import short_time
 from globe_node.cli.invocation import Invocation, json_option, pass_invocation, passphrase_option
-from globe_node.cli.output import print_fields, print_json, print_table
+from globe_node.cli.output import note, print_fields, print_json, print_table
+from globe_node.consultations.moments import moment_of
 from globe_node.errors import ExitCode
-from protocol.canonical import JSONObject, JSONValue
+from protocol.canonical import JSONObject, JSONValue, moment_text
 
 
 @click.command(
@@ -18,15 +20,26 @@ from protocol.canonical import JSONObject, JSONValue
 Examples:
   globe-node health
   globe-node health --json
+  globe-node health --dismiss-quarantine
 
 Exit code 0: running and nothing is wrong. 1: stopped, or something needs an operator.""",
+)
+@click.option(
+    "--dismiss-quarantine",
+    is_flag=True,
+    help="Let go of envelopes on which this node failed; report the fault first.",
 )
 @passphrase_option
 @json_option
 @pass_invocation
-def command(invocation: Invocation, *, passphrase_file: Path | None, as_json: bool) -> int:
+def command(
+    invocation: Invocation, *, dismiss_quarantine: bool, passphrase_file: Path | None, as_json: bool
+) -> int:
     """Tell how the node is: running, queues, directory, clock, peers."""
     backend = backend_of(invocation, passphrase_file)
+    if dismiss_quarantine:
+        let_go = list(objects(backend.call("quarantine.dismiss").get("dismissed", [])))
+        note(f"{len(let_go)} envelope(s) let go; each has an entry in the audit log")
     found: dict[str, JSONValue] = {**backend.call("health"), "running": backend.running}
     if backend.running:
         found |= backend.call("node.status")
@@ -74,10 +87,16 @@ def _print(found: JSONObject, problems: list[str]) -> None:
             text_of(lane, "peer"),
             text_of(lane, "failures"),
             text_of(lane, "reason"),
-            "" if text_of(lane, "next_attempt_ms") in ("", "0") else "later",
+            _moment(lane.get("next_attempt_ms", 0)),
         ]
         for lane in objects(found.get("lanes", []))
         if text_of(lane, "failures") != "0"
     ]
     if rows:
-        print_table(("peer", "failures", "reason", "next attempt"), rows)
+        print_table(("peer", "failures", "reason", "next attempt (UTC)"), rows)
+
+
+def _moment(milliseconds: JSONValue) -> str:
+    if isinstance(milliseconds, int) and milliseconds:
+        return short_time(moment_text(moment_of(milliseconds)))
+    return "now"

@@ -10,24 +10,11 @@ from hypothesis import strategies as st
 
 from globe_node.api.arguments import DraftArguments, ListArguments, parse_arguments
 from globe_node.api.operations import ACTS, READS, Operations
-from globe_node.api.rooms import ReadingRooms
 from globe_node.cli.backend import objects
 from globe_node.errors import NodeError, NotFoundError, UsageError
 from protocol.canonical import JSONObject, to_bytes
 from protocol.errors import ProtocolError, ReasonCode
-from tests.support.nodes import A, Town, in_town, request
-
-
-def rooms(town: Town, name: str = A) -> ReadingRooms:
-    node = town.nodes[name]
-    return ReadingRooms(
-        store=node.parts.store,
-        register=node.register,
-        audit=node.audit,
-        node_keys=node.parts.node_keys,
-        clock=node.parts.clock,
-        marks=None,
-    )
+from tests.support.nodes import A, Town, in_town, request, rooms
 
 
 @in_town

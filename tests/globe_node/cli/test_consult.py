@@ -159,3 +159,18 @@ def test_without_a_home_there_is_a_hint(tmp_path: Path, capsys: Capture) -> None
     assert "init" in capsys.readouterr().err
     assert main(["--home", str(tmp_path / "none"), "doctor"]) == ExitCode.FAILED
     assert "There is no folder" in capsys.readouterr().out
+
+
+async def test_health_names_a_peer_that_can_not_be_reached(tmp_path: Path, capsys: Capture) -> None:
+    async with two_houses(tmp_path, (A, B)) as (a, b):
+        b.stop.set()
+        await b.task
+        request = write(tmp_path, MessageType.CONSULT_REQUEST)
+        assert await a.run("consult", "send", "--to", B, "--file", request, "--wait", "2") == ExitCode.OK
+        assert "no receipt yet" in capsys.readouterr().err
+        assert await a.run("health", "--dismiss-quarantine") == ExitCode.OK
+        found = capsys.readouterr()
+        assert "0 envelope(s) let go" in found.err
+        assert "peer_unreachable" in found.out
+        assert await a.run("doctor", "--peer", B) == ExitCode.PEER_UNREACHABLE
+        assert "Nobody takes connections" in capsys.readouterr().out
