@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.storage_key import StorageKey
 from protocol.audit.events import AuditEvent
-from protocol.audit.leaf import Entry, parse_leaf, verify_entry
+from protocol.audit.leaf import Entry, period_in, verify_entry
 from protocol.errors import ReasonCode, UntrustedError
 from protocol.tlog.merkle import leaf_hash
 
@@ -77,10 +77,10 @@ class Vault:
         """Return the act of a stored entry, after every part of it was checked against the others.
 
         Raises:
-            MalformedError: leaf or secret is not of the form.
+            MalformedError: the leaf names no period, or the secret is not of the form.
             UntrustedError: they do not belong together, or not here (`log_inconsistent`).
         """
-        period = parse_leaf(leaf).period
+        period = period_in(leaf)
         secret = self.open_sealed(sealed, period=period, found=leaf_hash(leaf), row_id=row_id)
         return verify_entry(leaf, secret)
 

@@ -18,6 +18,7 @@ from protocol.audit.leaf import (
     disclosures,
     parse_disclosure,
     parse_leaf,
+    period_in,
     period_of,
     reconciliation_value,
     verify_disclosures,
@@ -200,6 +201,14 @@ def test_a_period_is_the_week_in_utc() -> None:
     sunday_night = datetime(2026, 11, 29, 23, 30, tzinfo=timezone(timedelta(hours=-3)))
     assert period_of(sunday_night) == "2026-11-30/a"
     assert period_of(AT) == "2026-11-23/a"
+
+
+def test_the_period_in_a_leaf_is_found_without_reading_the_rest() -> None:
+    leaf = build_entry(FULL, EK).leaf
+    assert period_in(leaf) == parse_leaf(leaf).period
+    for bad in (b"", b'{"kt":"2026-11-23/a"}', leaf.replace(b"2026", b"202x")):
+        with pytest.raises(MalformedError):
+            period_in(bad)
 
 
 def test_both_ends_compute_one_reconciliation_value() -> None:
