@@ -4,7 +4,7 @@
 Not the reception of envelopes (`delivery.reception`), and no rule of its own: those are in `examine`,
 `placement` and in `protocol`.
 
-1. What needs no store (opening, signatures, content) is done first, on a view for reading; then one
+1. What needs no store (opening, signatures, content) is done first, a few envelopes at a time; then one
    transaction stores records, states, receipts and audit entries of the whole batch together.
 2. Receipts leave after the commit.
 3. An envelope on which we fail ourselves does not stop the others: it is tried three times, then it is put
@@ -30,6 +30,8 @@ from protocol.identifiers import AuthorityId
 
 BATCH_ENVELOPES = 128
 BATCH_BYTES = 8 * 1024 * 1024
+TURN_BYTES = 64 * 1024
+"""Octets of envelopes that are opened in one go: a few milliseconds."""
 REFUSED_SECONDS = 5.0
 """Pause after the store took nothing: a full disk, a foreign lock."""
 IDLE_SECONDS = 60.0
@@ -83,7 +85,7 @@ class Intake:
         held = await office.store.look(self._take)
         if not held:
             return 0
-        examined = await office.store.read(lambda _tx: [self._examine(one) for one in held])
+        examined = await self._examine_all(held)
         office.faults.point("consultations.intake.examined")
         stale = sorted({one.held.sender for one in examined if isinstance(one, Postponed)})
         if stale:
@@ -105,6 +107,18 @@ class Intake:
 
     def _take(self, tx: Transaction) -> list[HeldEnvelope]:
         return inbox.take_due(tx, self._office.now_ms(), limit=BATCH_ENVELOPES, max_bytes=BATCH_BYTES)
+
+    async def _examine_all(self, held: Sequence[HeldEnvelope]) -> list[Examined]:
+        """Examine a batch; in between, the event loop does what else there is."""
+        examined = []
+        octets = 0
+        for one in held:
+            examined.append(self._examine(one))
+            octets += len(one.octets)
+            if octets >= TURN_BYTES:
+                octets = 0
+                await self._office.clock.sleep(0)
+        return examined
 
     def _examine(self, held: HeldEnvelope) -> Examined:
         try:
