@@ -21,8 +21,8 @@ from globe_node.errors import NodeError
 from globe_node.store.door import Transaction
 from protocol.errors import ProtocolError, ReasonCode
 
-MAX_DRAFTS = 256
-"""Drafts that one transaction handles."""
+MAX_DRAFTS = 64
+"""Drafts that one transaction handles: all else waits some thirty milliseconds for it."""
 MAX_DRAFT_BYTES = 8 * 1024 * 1024
 """Attachments that one transaction handles; one draft always fits."""
 MAX_WAITING = 4_096
