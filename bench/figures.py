@@ -3,7 +3,8 @@
 
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LATEST = Path(__file__).resolve().parent / "latest.json"
@@ -13,18 +14,19 @@ RUNS = 5
 Figure = float | int | str | Mapping[str, "Figure"] | Sequence["Figure"]
 
 
-def repeated(measure: Callable[[], float], runs: int = RUNS) -> dict[str, Figure]:
-    """Run a measurement several times; return its median, minimum and maximum."""
-    return summary([measure() for _ in range(runs)])
-
-
 def summary(values: Sequence[float]) -> dict[str, Figure]:
-    """Median, minimum and maximum of values, rounded to what can be read."""
+    """Median, minimum, maximum and number of values, and the values as they came, rounded."""
     return {
-        "median": rounded(statistics.median(values)),
+        "median": median(values),
         "min": rounded(min(values)),
         "max": rounded(max(values)),
+        "runs": [rounded(value) for value in values],
     }
+
+
+def median(values: Sequence[float]) -> float:
+    """The median of values, rounded to what can be read."""
+    return rounded(statistics.median(values))
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -38,10 +40,17 @@ def rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def write(parts: Mapping[str, Figure]) -> None:
-    """Merge new parts into the document of the last runs and print it."""
+def read() -> dict[str, Figure]:
+    """Return the document of the last runs; empty if there is none."""
     known: dict[str, Figure] = json.loads(LATEST.read_text("utf-8")) if LATEST.exists() else {}
-    known.update(parts)
-    text = json.dumps(known, indent=2, sort_keys=True)
-    LATEST.write_text(text + "\n", "utf-8")
-    print(text)
+    return known
+
+
+def keep(parts: Mapping[str, Figure]) -> None:
+    """Put new parts into the document of the last runs."""
+    LATEST.write_text(json.dumps({**read(), **parts}, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def tell(text: str) -> None:
+    """Say how far the measurement is, on standard error."""
+    print(text, file=sys.stderr, flush=True)
