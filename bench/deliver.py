@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fast and how soon messages get from one node to the other, against the ceiling of the primitives."""
+
+import asyncio
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import ceiling
+from bench.figures import RUNS, Figure, percentile, rounded, tell
+from bench.machine import processor_seconds, proportional_set_mib
+from bench.network import found
+from bench.pair import Pair, running_pair
+from bench.runs import repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """How many messages.
+
+    Attributes:
+        warm_up: before anything is measured.
+        sustained: in one run of the throughput.
+        single: in one run of the latency, one after another.
+        backlog: that wait while the receiver is down.
+    """
+
+    warm_up: int = 500
+    sustained: int = 3_000
+    single: int = 100
+    backlog: int = 1_000
+    runs: int = RUNS
+
+
+def measure(folder: Path, amounts: Amounts | None = None) -> dict[str, Figure]:
+    """Measure everything about delivery in a folder."""
+    tell("deliver: the ceiling of the primitives")
+    limit = ceiling.measure()
+    tell(f"  {limit['per_s']} messages per second")
+    return asyncio.run(_measure(folder, amounts or Amounts(), limit))
+
+
+async def _measure(folder: Path, amounts: Amounts, limit: Mapping[str, Figure]) -> dict[str, Figure]:
+    network = found(folder, reachable=2)
+    async with running_pair(network, *network.members) as pair:
+        tell(f"deliver: {amounts.sustained} messages sustained, {amounts.single} one at a time")
+        await pair.deliver(amounts.warm_up)
+        found_runs = await repeat(
+            {
+                "sustained": lambda: sustained(pair, amounts.sustained),
+                "single": lambda: _single(pair, amounts.single),
+            },
+            pair.process_ids,
+            runs=amounts.runs,
+        )
+        tell(f"deliver: a backlog of {amounts.backlog} after the receiver returns")
+        found_runs |= await repeat(
+            {"backlog": lambda: _backlog(pair, amounts.backlog)}, pair.process_ids, runs=amounts.runs
+        )
+    rate, single = found_runs["sustained"].median("per_s"), found_runs["single"]
+    return {
+        "sustained_per_s": rate,
+        "p50_ms": single.median("p50_ms"),
+        "p99_ms": single.median("p99_ms"),
+        "backlog_1000_s": found_runs["backlog"].median("all_s"),
+        "ceiling_per_s": limit["per_s"],
+        "ceiling_share": rounded(rate / float(str(limit["per_s"]))),
+        "detail": {
+            "messages": {
+                "sustained": amounts.sustained,
+                "single": amounts.single,
+                "backlog": amounts.backlog,
+            },
+            "ceiling": limit,
+            **{name: runs.detail() for name, runs in found_runs.items()},
+        },
+    }
+
+
+async def sustained(pair: Pair, count: int) -> Mapping[str, float]:
+    """Deliver many messages as fast as it goes.
+
+    Returns:
+        Messages per second until all were readable and receipted; microseconds of processor time that each
+        took at both ends; memory of both nodes after it.
+    """
+    nodes = {"sender": pair.sender.process_id, "receiver": pair.receiver.process_id}
+    before = {name: processor_seconds(process_id) for name, process_id in nodes.items()}
+    delivered = await pair.deliver(count)
+    used = {name: processor_seconds(process_id) - before[name] for name, process_id in nodes.items()}
+    return {
+        "per_s": count / max(delivered.arrived_seconds, delivered.receipted_seconds),
+        "arrived_per_s": count / delivered.arrived_seconds,
+        **{f"{name}_us": seconds / count * 1e6 for name, seconds in used.items()},
+        **{f"{name}_mib": proportional_set_mib(process_id) for name, process_id in nodes.items()},
+    }
+
+
+async def _single(pair: Pair, count: int) -> Mapping[str, float]:
+    """Deliver one message after another, with a pause between them; return milliseconds."""
+    taken = [await pair.deliver_one() * 1e3 for _ in range(count)]
+    return {
+        "p50_ms": statistics.median(taken),
+        "p99_ms": percentile(taken, 0.99),
+        "longest_ms": max(taken),
+    }
+
+
+async def _backlog(pair: Pair, count: int) -> Mapping[str, float]:
+    """Deliver what was submitted while the receiver was down; seconds since it answered again."""
+    delivered = await pair.deliver_backlog(count)
+    return {
+        "all_s": delivered.arrived_seconds,
+        "first_s": delivered.first_seconds,
+        "receipted_s": delivered.receipted_seconds,
+    }
