@@ -34,6 +34,9 @@ check: $(READY) ## style, types, import contracts, house rules
 bench: $(READY) ## measure, into bench/latest.json (ONLY=deliver for one part)
 	@$(BIN)/python -m bench $(ONLY)
 
+bench-peers: $(READY) ## measure other systems beside it, where they are installed (long)
+	@$(BIN)/python -m bench.comparison $(ONLY)
+
 simulate: $(READY) ## many seeds of the simulated network (SEEDS=300)
 	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS))
 
