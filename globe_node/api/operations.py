@@ -57,6 +57,7 @@ READS: Mapping[str, Reading] = {
     "consult.receipts": _reads(CaseArguments, reads.show_receipts),
     "audit.list": _reads(AuditArguments, reads.list_audit),
     "audit.verify": _reads(NoArguments, reads.verify_audit),
+    "delivery.sums": _reads(NoArguments, reads.delivery_sums),
     "directory.heads": _reads(NoArguments, reads.directory_heads),
     "directory.export": _reads(NoArguments, reads.export_directory),
     "health": _reads(NoArguments, reads.health),

@@ -8,14 +8,13 @@ from globe_node.audit import fsck, review
 from globe_node.audit.review import Question
 from globe_node.consultations import casefile
 from globe_node.consultations.casefile import RecordView
+from globe_node.consultations.moments import moment_of
 from globe_node.delivery import inbox, outbox
-from globe_node.delivery.records import HeldState
 from globe_node.directory import exchange
 from globe_node.store.door import Transaction
 from protocol.canonical import JSONObject, JSONValue
 from protocol.identifiers import AuthorityId
 from protocol.octets import base64_text
-from protocol.receipts import DeliveryState
 
 _CONTENT = frozenset({"attachments", "body", "legal_basis"})
 """Members of a record that only `consult.open` shows."""
@@ -127,7 +126,17 @@ async def health(rooms: ReadingRooms, _asked: NoArguments) -> JSONObject:
         "time": json_of(rooms.clock.now()),
         "directory": directory,
         **counted,
+        **await delivery_sums(rooms, _asked),
     }
+
+
+async def delivery_sums(rooms: ReadingRooms, _asked: NoArguments) -> JSONObject:
+    """Count everything that was ever sent, by peer and state; looks at every row."""
+    counted = await rooms.store.read(outbox.counts)
+    sent: dict[AuthorityId, dict[str, JSONValue]] = {}
+    for (peer, state), count in counted.items():
+        sent.setdefault(peer, {})[state.value] = count
+    return {"sent": dict(sorted(sent.items()))}
 
 
 def _without_content(record: RecordView) -> JSONObject:
@@ -136,16 +145,15 @@ def _without_content(record: RecordView) -> JSONObject:
 
 
 def _count(tx: Transaction) -> dict[str, JSONValue]:
-    sent: dict[AuthorityId, dict[str, JSONValue]] = {}
-    for (peer, state), count in outbox.counts(tx).items():
-        sent.setdefault(peer, {})[state.value] = count
-    held = dict.fromkeys(HeldState, 0)
-    for (_, inbox_state), count in inbox.counts(tx).items():
-        held[inbox_state] += count
-    waiting = sum(count for (_, state), count in outbox.counts(tx).items() if state is DeliveryState.QUEUED)
+    """Count what is open; what is done with is not looked at, however much it is."""
+    waiting = outbox.waiting(tx)
+    held, quarantined = inbox.open_counts(tx)
     return {
-        "waiting": waiting,
-        "sent": dict(sorted(sent.items())),
-        "held": held[HeldState.HELD],
-        "quarantined": held[HeldState.QUARANTINED],
+        "waiting": sum(count for count, _ in waiting.values()),
+        "peers": {
+            peer: {"waiting": count, "since": json_of(moment_of(since_ms))}
+            for peer, (count, since_ms) in sorted(waiting.items())
+        },
+        "held": held,
+        "quarantined": quarantined,
     }

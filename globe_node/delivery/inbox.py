@@ -335,6 +335,14 @@ def dismiss(tx: Transaction, positions: Collection[int]) -> None:
     driver.executemany("DELETE FROM inbox_body WHERE position = ?", chosen)
 
 
+def open_counts(tx: Transaction) -> tuple[int, int]:
+    """Return how many envelopes wait for intake and how many are in quarantine; no other row is read."""
+    driver = driver_of(tx)
+    (held,) = driver.execute("SELECT count(*) FROM inbox WHERE state = 0").fetchone()
+    (put_away,) = driver.execute("SELECT count(*) FROM inbox WHERE state = 2").fetchone()
+    return int(held), int(put_away)
+
+
 def counts(tx: Transaction) -> dict[tuple[AuthorityId, HeldState], int]:
     """Return how many envelopes are in which state, by sender."""
     found = driver_of(tx).execute("SELECT sender, state, count(*) FROM inbox GROUP BY sender, state")

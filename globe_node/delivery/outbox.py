@@ -304,6 +304,15 @@ def evidence(tx: Transaction, rows: Collection[SentRow]) -> dict[int, list[bytes
     return {position: [stored[number] for number in listed] for position, listed in numbers.items()}
 
 
+def waiting(tx: Transaction) -> dict[AuthorityId, tuple[int, int]]:
+    """Return how many messages wait for each peer, and since when the oldest does, in Unix milliseconds."""
+    sql = (
+        "SELECT peer, count(*), min(queued_ms) FROM outbox"
+        " WHERE state = 'queued' AND operation = 0 GROUP BY peer"
+    )
+    return {AuthorityId(peer): (count, since) for peer, count, since in driver_of(tx).execute(sql)}
+
+
 def counts(tx: Transaction) -> dict[tuple[AuthorityId, DeliveryState], int]:
     """Return how many messages are in which state, by peer; control rows are not counted."""
     sql = "SELECT peer, state, count(*) FROM outbox WHERE operation = 0 GROUP BY peer, state"

@@ -82,6 +82,7 @@ def _inbox() -> None:
         ) STRICT
     """)
     op.execute("CREATE INDEX inbox_due ON inbox (due_ms) WHERE state = 0")
+    op.execute("CREATE INDEX inbox_quarantine ON inbox (position) WHERE state = 2")
     op.execute("CREATE INDEX inbox_held ON inbox (sender, due_ms, position, size) WHERE state = 0")
     op.execute("""
         CREATE TABLE inbox_body (
