@@ -162,10 +162,7 @@ class Pair:
         return arrived, first, time.perf_counter()
 
     async def _all_decided(self) -> None:
-        """Wait until the sender has nothing on its way.
-
-        It looks into the sender's database, because `health` counts everything that was ever sent.
-        """
+        """Wait until the sender has nothing on its way; it looks into the sender's database."""
         path = self.sender.home.database
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -173,7 +170,7 @@ class Pair:
                     await asyncio.sleep(_LOOK_SECONDS)
 
     async def _received(self) -> int:
-        sent = (await self.sender.call("health"))["sent"].get(self._to, {})
+        sent = (await self.sender.call("delivery.sums"))["sent"].get(self._to, {})
         return int(sent.get("received", 0))
 
     def _compare(self, answers: Sequence[bytes], arrived: Sequence[str]) -> None:

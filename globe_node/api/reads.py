@@ -126,7 +126,6 @@ async def health(rooms: ReadingRooms, _asked: NoArguments) -> JSONObject:
         "time": json_of(rooms.clock.now()),
         "directory": directory,
         **counted,
-        **await delivery_sums(rooms, _asked),
     }
 
 
