@@ -10,6 +10,7 @@ import click
 
 from globe_node.cli.invocation import Invocation, pass_invocation, passphrase_option
 from globe_node.cli.output import note
+from globe_node.cli.process import settle
 from globe_node.clock import SystemClock
 from globe_node.faults import NoFaults
 from globe_node.logs import open_log
@@ -39,6 +40,7 @@ def command(invocation: Invocation, passphrase_file: Path | None) -> None:
     world = World(clock=clock, entropy=invocation.entropy, faults=NoFaults(), log=log)
 
     def ready(place: Place) -> None:
+        settle()
         log.info("the node is ready", authority=node_keys.authority, port=place.port, socket=place.socket)
         notify("READY=1", invocation.environment)
         if sys.stderr.isatty():
