@@ -15,11 +15,11 @@ Not the reception of envelopes (`delivery.reception`), and no rule of its own: t
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from globe_node.consultations.arrivals import Arrivals
 from globe_node.consultations.office import Office
-from globe_node.consultations.opening.examine import Examined, Examiner, Faulty, Postponed
+from globe_node.consultations.opening.examine import Examination, Examined, Examiner, Faulty, Postponed, Step
 from globe_node.consultations.opening.placement import IntakeTransaction
 from globe_node.delivery import inbox
 from globe_node.delivery.inbox import HeldEnvelope
@@ -85,7 +85,7 @@ class Intake:
         held = await office.store.look(self._take)
         if not held:
             return 0
-        examined = await self._examine_all(held)
+        examined = await self._examine(held)
         office.faults.point("consultations.intake.examined")
         stale = sorted({one.held.sender for one in examined if isinstance(one, Postponed)})
         if stale:
@@ -108,24 +108,26 @@ class Intake:
     def _take(self, tx: Transaction) -> list[HeldEnvelope]:
         return inbox.take_due(tx, self._office.now_ms(), limit=BATCH_ENVELOPES, max_bytes=BATCH_BYTES)
 
-    async def _examine_all(self, held: Sequence[HeldEnvelope]) -> list[Examined]:
+    async def _examine(self, held: Sequence[HeldEnvelope]) -> list[Examined]:
         """Examine a batch; in between, the event loop does what else there is."""
-        examined = []
-        octets = 0
-        for one in held:
-            examined.append(self._examine(one))
-            octets += len(one.octets)
-            if octets >= TURN_BYTES:
-                octets = 0
+        examined: list[Examined] = []
+        for turn in _turns(held):
+            if examined:
                 await self._office.clock.sleep(0)
+            batch = [Examination(one) for one in turn]
+            for step in self._examiner.steps:
+                for one in batch:
+                    if one.verdict is None:
+                        self._advance(step, one)
+            examined.extend(one.verdict or Faulty(one.held) for one in batch)
         return examined
 
-    def _examine(self, held: HeldEnvelope) -> Examined:
+    def _advance(self, step: Step, one: Examination) -> None:
         try:
-            return self._examiner.examine(held)
+            self._examiner.advance(step, one)
         except Exception as error:  # a fault of ours must not stop the others
             self._report("an envelope could not be examined", error, 1)
-            return Faulty(held)
+            one.verdict = Faulty(one.held)
 
     async def _place(self, examined: Sequence[Examined]) -> Settled:
         def store(tx: Transaction) -> Settled:
@@ -157,3 +159,13 @@ class Intake:
 
     def _report(self, event: str, error: Exception, count: int) -> None:
         self._office.log.error(event, error=error, count=count)
+
+
+def _turns(held: Sequence[HeldEnvelope]) -> Iterator[Sequence[HeldEnvelope]]:
+    """Yield a batch in parts of about `TURN_BYTES`."""
+    start = octets = 0
+    for end, one in enumerate(held, 1):
+        octets += len(one.octets)
+        if octets >= TURN_BYTES or end == len(held):
+            yield held[start:end]
+            start, octets = end, 0

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from globe_node.consultations.opening.examine import PATIENCE_SECONDS, Examiner
-from globe_node.delivery.inbox import HeldEnvelope, Quota
+from globe_node.consultations.opening.examine import PATIENCE_SECONDS, Examination, Examiner
+from globe_node.delivery.inbox import Quota
 from globe_node.delivery.reception import Reception
 from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode
@@ -70,12 +70,12 @@ def test_c17_the_same_content_under_many_ids_is_so_many_messages() -> None:
 @pytest.mark.parametrize("kind", ["unknown key", "no opening"])
 def test_e01_what_waits_is_looked_at_a_few_times_only(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
-    examine = Examiner.examine
+    unseal = Examiner.unseal
 
-    def counted(self: Examiner, held: HeldEnvelope) -> object:
+    def counted(self: Examiner, one: Examination) -> None:
         nonlocal looks
         looks += 1
-        return examine(self, held)
+        unseal(self, one)
 
     async def main() -> None:
         async with town(B) as nodes:
@@ -86,7 +86,7 @@ def test_e01_what_waits_is_looked_at_a_few_times_only(kind: str, monkeypatch: py
             code = ReasonCode.REFUSED if kind == "unknown key" else ReasonCode.SEQUENCE_GAP
             assert await peer.post(envelope) == [rejected(code)]
 
-    monkeypatch.setattr(Examiner, "examine", counted)
+    monkeypatch.setattr(Examiner, "unseal", counted)
     run_virtual(main())
     assert looks <= 10
 

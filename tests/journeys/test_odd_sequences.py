@@ -7,7 +7,7 @@ from typing import Any
 
 from globe_node.api.operations import Operations
 from globe_node.cli.backend import objects
-from globe_node.consultations.opening.examine import PATIENCE_SECONDS, Examiner
+from globe_node.consultations.opening.examine import PATIENCE_SECONDS, Examination, Examiner
 from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
 from protocol.consultations.table import State
@@ -213,14 +213,14 @@ async def test_an_answer_to_what_was_not_asked_is_refused(town: Town) -> None:
 @in_town
 async def test_one_poisoned_envelope_ends_in_quarantine_and_stops_nothing(town: Town) -> None:
     poison = Letter(letter_record()).seal()
-    genuine = Examiner.examine
+    genuine = Examiner.unseal
 
-    def examine(self: Examiner, held: Any) -> Any:
-        if held.octets == poison:
+    def unseal(self: Examiner, one: Examination) -> None:
+        if one.held.octets == poison:
             raise ZeroDivisionError
-        return genuine(self, held)
+        genuine(self, one)
 
-    Examiner.examine = examine  # type: ignore[method-assign]  # a fault of ours, for one envelope
+    Examiner.unseal = unseal  # type: ignore[method-assign]  # a fault of ours, for one envelope
     try:
         good = Letter(letter_record()).seal()
         answer = await post(town, poison, good)
@@ -239,7 +239,7 @@ async def test_one_poisoned_envelope_ends_in_quarantine_and_stops_nothing(town: 
         again = entry_of(await post(town, poison), poison)
         assert again.reason is ReasonCode.QUARANTINED
     finally:
-        Examiner.examine = genuine  # type: ignore[method-assign]
+        Examiner.unseal = genuine  # type: ignore[method-assign]
 
 
 @in_town
