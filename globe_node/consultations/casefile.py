@@ -18,9 +18,7 @@ from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import no_such_consultation
 from globe_node.consultations.records import ConsultationRow, Direction, RecordRow
 from globe_node.delivery import inbox, outbox
-from globe_node.delivery.outbox import SentRow
-from globe_node.delivery.records import LaneRow
-from globe_node.delivery.records import lanes as delivery_lanes
+from globe_node.delivery.outbox import LaneRow, SentRow
 from globe_node.store.door import Transaction
 from keys.storage_key import StorageKey
 from protocol.canonical import JSONObject
@@ -315,7 +313,7 @@ def _lines_of_ours(tx: Transaction, stored: Sequence[RecordRow]) -> dict[RecordI
     for one in outbox.sent(tx, [EnvelopeId(row.envelope_id) for row in ours]):
         sent.setdefault(one.envelope_id, []).append(one)
     proofs = outbox.evidence(tx, [one for listed in sent.values() for one in listed])
-    lanes = {lane.peer: lane for lane in delivery_lanes(tx)} if ours else {}
+    lanes = {lane.peer: lane for lane in outbox.lanes(tx)} if ours else {}
     found: dict[RecordId, list[EvidenceLine]] = {}
     for row in ours:
         lines = [EvidenceLine("submitted", row.author, moment_of(row.stored_ms), f"{row.author}/{row.node}")]

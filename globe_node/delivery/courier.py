@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from globe_node.delivery import outbox, records
 from globe_node.delivery.lanes import Lane, LaneStatus, LaneTools
-from globe_node.delivery.outbox import CONTROL_CLASS, Queued, SentRow
-from globe_node.delivery.records import LaneRow, ReceiptRow
+from globe_node.delivery.outbox import CONTROL_CLASS, LaneRow, Queued, SentRow
+from globe_node.delivery.records import ReceiptRow
 from globe_node.errors import NotPermittedError
 from globe_node.store.door import Transaction
 from protocol import delivery
@@ -64,7 +64,7 @@ class Courier:
 
     async def run(self) -> None:
         """Start the lanes of everything that waits, then watch deadlines until cancelled."""
-        peers, lanes = await self._tools.store.look(lambda tx: (outbox.waiting_peers(tx), records.lanes(tx)))
+        peers, lanes = await self._tools.store.look(lambda tx: (outbox.waiting_peers(tx), outbox.lanes(tx)))
         self._remembered = {row.peer: row for row in lanes}
         self._started = True
         waiting = dict.fromkeys([*peers, *self._lanes])

@@ -19,13 +19,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from globe_node.clock import Clock
-from globe_node.delivery import outbox, records, wire
+from globe_node.delivery import outbox, wire
 from globe_node.delivery.clerk import Clerk
 from globe_node.delivery.journal import Journal, apply_receipts
 from globe_node.delivery.link import Answer, Operation, PeerAddress, Transport
-from globe_node.delivery.outbox import DueRow
+from globe_node.delivery.outbox import DueRow, LaneRow
 from globe_node.delivery.peers import PeerBook
-from globe_node.delivery.records import LaneRow
 from globe_node.errors import PeerUnreachableError, StoreError
 from globe_node.faults import FaultPoints
 from globe_node.store.door import Store, Transaction
@@ -410,7 +409,7 @@ class Lane:
 
     def _forget_failures(self, tx: Transaction) -> None:
         if self._reason is not None:
-            records.save_lane(tx, LaneRow(self.peer, 0, 0, ""))
+            outbox.save_lane(tx, LaneRow(self.peer, 0, 0, ""))
 
     # --- success and failure ----------------------------------------------------------------------------
 
@@ -434,7 +433,7 @@ class Lane:
         reason = self._reason.value if self._reason else ""
         row = LaneRow(self.peer, self._failures, self._next_attempt_ms(), reason)
         try:
-            await self._tools.store.write(lambda tx: records.save_lane(tx, row))
+            await self._tools.store.write(lambda tx: outbox.save_lane(tx, row))
         except StoreError as error:
             if error.code not in _PASSING:
                 raise

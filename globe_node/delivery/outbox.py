@@ -122,6 +122,23 @@ class Applied:
     settled: frozenset[Digest] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """What a lane remembers over a restart.
+
+    Attributes:
+        peer: whom it serves.
+        failures: failed attempts in a row.
+        next_attempt_ms: Unix time of the next attempt.
+        reason: code of the last failure, empty after a success.
+    """
+
+    peer: AuthorityId
+    failures: int
+    next_attempt_ms: int
+    reason: str
+
+
 def enqueue(tx: Transaction, items: Sequence[Outgoing], now_ms: int) -> Queued:
     """Queue envelopes; hand the result to `Courier.wake` after the commit.
 
@@ -216,6 +233,20 @@ def hold_routes(tx: Transaction, peer: AuthorityId, until_ms: Mapping[bytes, int
         if moment < until_ms.get(routing_id, 0)
     ]
     driver_of(tx).executemany("UPDATE outbox SET next_attempt_ms = ? WHERE position = ?", later)
+
+
+def lanes(tx: Transaction) -> list[LaneRow]:
+    """Return every lane that was ever stored."""
+    sql = "SELECT peer, failures, next_attempt_ms, reason FROM lane"
+    return [LaneRow(AuthorityId(row[0]), *row[1:]) for row in driver_of(tx).execute(sql)]
+
+
+def save_lane(tx: Transaction, row: LaneRow) -> None:
+    """Store what a lane must remember."""
+    driver_of(tx).execute(
+        "INSERT OR REPLACE INTO lane (peer, failures, next_attempt_ms, reason) VALUES (?, ?, ?, ?)",
+        (row.peer, row.failures, row.next_attempt_ms, row.reason),
+    )
 
 
 def apply_receipt(tx: Transaction, receipt: Receipt, signed: bytes, now_ms: int) -> Applied:

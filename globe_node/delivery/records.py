@@ -46,23 +46,6 @@ class ReceiptRow:
     signed: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class LaneRow:
-    """What a lane remembers over a restart.
-
-    Attributes:
-        peer: whom it serves.
-        failures: failed attempts in a row.
-        next_attempt_ms: Unix time of the next attempt.
-        reason: code of the last failure, empty after a success.
-    """
-
-    peer: AuthorityId
-    failures: int
-    next_attempt_ms: int
-    reason: str
-
-
 def add_receipt(tx: Transaction, row: ReceiptRow, now_ms: int) -> int:
     """Store a receipt unless it is there; return its number. Numbers start at 1.
 
@@ -87,20 +70,6 @@ def receipts(tx: Transaction, numbers: Iterable[int]) -> dict[int, bytes]:
     sql = "SELECT signed FROM receipt WHERE number = ?"
     driver = driver_of(tx)
     return {number: driver.execute(sql, (number,)).fetchone()[0] for number in numbers}
-
-
-def lanes(tx: Transaction) -> list[LaneRow]:
-    """Return every lane that was ever stored."""
-    sql = "SELECT peer, failures, next_attempt_ms, reason FROM lane"
-    return [LaneRow(AuthorityId(row[0]), *row[1:]) for row in driver_of(tx).execute(sql)]
-
-
-def save_lane(tx: Transaction, row: LaneRow) -> None:
-    """Store what a lane must remember."""
-    driver_of(tx).execute(
-        "INSERT OR REPLACE INTO lane (peer, failures, next_attempt_ms, reason) VALUES (?, ?, ?, ?)",
-        (row.peer, row.failures, row.next_attempt_ms, row.reason),
-    )
 
 
 def number_of(tx: Transaction, sql: str, *values: object) -> int | None:
