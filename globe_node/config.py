@@ -7,7 +7,6 @@
 3. The passphrase of the keystore is never a setting; `keys.keystore` says where it comes from.
 """
 
-import tomllib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,8 +17,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from globe_node.errors import ConfigError
+from globe_node.errors import ConfigError, UsageError
 from globe_node.home import Home
+from globe_node.toml import parse_toml
 from protocol import limits
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -114,9 +114,10 @@ def load_settings(home: Home) -> Settings:
         model_config = SettingsConfigDict(toml_file=home.settings)
 
     try:
+        parse_toml(home.settings.read_bytes())
         return FromHome()
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{home.settings} is not TOML: {error}", hint="Mend that line.") from None
+    except UsageError as error:
+        raise ConfigError(f"{home.settings}: {error}", hint=error.hint) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -125,5 +126,5 @@ def load_settings(home: Home) -> Settings:
             f"setting {name}: {first['msg']}",
             hint=f"Correct it in {home.settings} or in the environment variable {variable}.",
         ) from None
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         raise ConfigError(f"{home.settings} can't be read", hint="Check its owner and mode.") from None

@@ -8,7 +8,6 @@
 """
 
 import mimetypes
-import tomllib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
@@ -16,12 +15,16 @@ from pathlib import Path
 
 from globe_node.errors import UsageError
 from globe_node.home import write_private
+from globe_node.toml import parse_toml
 from protocol import limits
 from protocol.canonical import JSONObject, JSONValue, moment_text, read_json
 from protocol.errors import ProtocolError, ReasonCode
 from protocol.messages.text import is_file_name
 
 MAX_FILE_BYTES = 1024 * 1024
+MAX_SAVED_NAME_BYTES = 160
+"""Of the name of a saved attachment; file systems take 255 octets, ids stand before it."""
+MAX_ENDING_BYTES = 16
 _MEMBERS = {"type", "handling", "legal_basis", "in_reply_to", "body"}
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -116,10 +119,19 @@ def save_attachments(folder: Path, opened: Iterable[JSONObject]) -> list[Path]:
         for entry in attachments:
             if isinstance(entry, Mapping) and is_file_name(str(entry.get("name", ""))):
                 end = str(record.get("record_id", ""))[-12:]
-                path = folder / f"{end}-{entry['id']}-{entry['name']}"
+                path = folder / f"{end}-{entry['id']}-{_fitting(str(entry['name']))}"
                 write_private(path, b64decode(str(entry["data"]), validate=True))
                 saved.append(path)
     return saved
+
+
+def _fitting(name: str) -> str:
+    """Cut a name to what a file system takes, and keep its ending."""
+    stem, dot, ending = name.rpartition(".")
+    if len(name.encode()) <= MAX_SAVED_NAME_BYTES:
+        return name
+    tail = f".{ending}" if dot and stem and len(ending.encode()) <= MAX_ENDING_BYTES else ""
+    return name.encode()[: MAX_SAVED_NAME_BYTES - len(tail.encode())].decode("utf-8", "ignore") + tail
 
 
 def parse_duration(text: str) -> int:
@@ -149,12 +161,9 @@ def _read_json(path: Path, data: bytes) -> dict[str, JSONValue]:
 
 def _read_toml(path: Path, data: bytes) -> dict[str, JSONValue]:
     try:
-        value = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        place = (
-            str(error).rpartition("(")[2].rstrip(")") if isinstance(error, tomllib.TOMLDecodeError) else ""
-        )
-        raise UsageError(f"{path}: not TOML in UTF-8 {place}".rstrip(), hint="Mend that place.") from None
+        value = parse_toml(data)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}", hint=error.hint) from None
     return {name: _plain(path, name, member) for name, member in value.items()}
 
 
@@ -162,7 +171,12 @@ def _plain(path: Path, place: str, value: object) -> JSONValue:
     if isinstance(value, str | bool | int):
         return value
     if isinstance(value, datetime):
-        return moment_text(value if value.tzinfo else value.replace(tzinfo=UTC))
+        try:
+            return moment_text(value if value.tzinfo else value.replace(tzinfo=UTC))
+        except (ProtocolError, OverflowError):
+            raise UsageError(
+                f"{path}: {place}: a moment outside the years 2000 to 2199", hint="Mend that place."
+            ) from None
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list):

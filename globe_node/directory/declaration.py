@@ -9,7 +9,6 @@ It signs nothing and reads no file: `publish` signs, the command line reads.
    retired.
 """
 
-import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from itertools import pairwise
 
 from globe_node.directory.publish import key_addition
 from globe_node.errors import UsageError
+from globe_node.toml import parse_toml
 from keys.node_keys import NodeKeys
 from protocol import limits
 from protocol.canonical import JSONObject, JSONValue
@@ -64,10 +64,7 @@ def parse_contacts(data: bytes) -> list[ContactPoint]:
     """
     if len(data) > MAX_FILE_BYTES:
         raise UsageError("the file is too large", hint="Contact points are a few lines each.")
-    try:
-        tables = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"not TOML: {error}", hint="See docs/OPERATIONS.md for an example.") from None
+    tables = parse_toml(data)
     listed = tables.pop("contact", None)
     if tables or not isinstance(listed, list):
         raise UsageError(

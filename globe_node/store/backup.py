@@ -142,6 +142,12 @@ def _verify(path: Path, folder: Path, check: Check) -> None:
 
 
 def _copy_database(source: Path, target: Path) -> None:
+    if not source.exists():
+        raise StoreError(
+            "there is no database to copy",
+            hint="a node that has never run has nothing but its keys: keep a copy of its folder keystore",
+            code=ReasonCode.NOT_FOUND,
+        )
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     driver.copy_database(source, target)
     with target.open("rb") as file:

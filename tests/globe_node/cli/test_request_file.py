@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from globe_node.cli.request_file import parse_duration, read_attachments, read_message_file
+from globe_node.cli.request_file import (
+    parse_duration,
+    read_attachments,
+    read_message_file,
+    save_attachments,
+)
 from globe_node.errors import UsageError
 from protocol import limits
+from protocol.canonical import JSONObject
 from protocol.errors import ReasonCode
 
 
@@ -101,3 +107,38 @@ def test_any_text_is_a_span_within_bounds_or_refused(text: str) -> None:
     except UsageError:
         return
     assert 1 <= seconds <= limits.MAX_LIFETIME_SECONDS
+
+
+def opened_with(name: str) -> JSONObject:
+    """An opened record with one attachment."""
+    attachment: JSONObject = {"id": "a1", "name": name, "data": "eA=="}
+    return {"record": {"record_id": "019f1ce8-1680-7001-8203-040550e08a2a"}, "attachments": [attachment]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(".profile", id="hidden"),
+        pytest.param("-rf", id="an option"),
+        pytest.param("CON", id="a device"),
+        pytest.param("nul.txt", id="a device with an ending"),
+        pytest.param("a.pdf.", id="a dot at the end"),
+        pytest.param("a.pdf ", id="a space at the end"),
+        pytest.param("\u4e2d" * 195 + ".pdf", id="600 octets"),
+        pytest.param("x" * 200, id="200 characters"),
+        pytest.param("x." + "\u4e2d" * 190, id="an ending of 570 octets"),
+    ],
+)
+def test_b10_an_attachment_is_saved_under_a_harmless_name(name: str, tmp_path: Path) -> None:
+    (path,) = save_attachments(tmp_path / "files", [opened_with(name)])
+    assert path.parent == tmp_path / "files"
+    assert path.read_bytes() == b"x"
+    assert path.name.startswith("040550e08a2a-a1-")
+    assert len(path.name.encode()) <= 200
+    assert path.name.endswith(".pdf") is name.endswith(".pdf")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a\\b", "..", "", "a\0b", "a\nb", "a\u202eb"])
+def test_b10_what_is_no_name_of_a_file_is_not_saved(name: str, tmp_path: Path) -> None:
+    assert save_attachments(tmp_path / "files", [opened_with(name)]) == []
+    assert [path.name for path in tmp_path.rglob("*")] == ["files"]
