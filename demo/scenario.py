@@ -105,22 +105,23 @@ class Scenario:
 
     def _publish(self) -> None:
         self._tell.chapter("Each authority signs what the directory says of it; all get the same directory")
-        bundle = self._bundle()
-        self._together("directory", "import", bundle, "--root", self._network)
-        for actor in self._actors:
-            contacts = actor.home / "contacts.toml"
-            contacts.write_text(messages.CONTACTS, "utf-8")
-        self._stage.together([self._publish_words(actor) for actor in self._actors])
-        exports = [str(self._stage.folder / f"{actor.authority}.bundle") for actor in self._actors]
+        askers = self._actors[:3]
+        self._tell.say(
+            "They take in the officers' bundle, after comparing the digits of the network by telephone."
+        )
+        self._together(self._actors, "directory", "import", self._bundle("network"), "--root", self._network)
+        self._tell.say("Each publishes its duty desk, the keys of its node and its endpoint.")
+        for actor in askers:
+            (actor.home / "contacts.toml").write_text(messages.CONTACTS, "utf-8")
+        self._stage.together([self._publish_words(actor) for actor in askers])
+        exports = [str(self._stage.folder / f"{actor.authority}.bundle") for actor in askers]
+        pairs = zip(askers, exports, strict=True)
         self._stage.together(
-            [
-                ("--home", str(actor.home), "directory", "export", file)
-                for actor, file in zip(self._actors, exports, strict=True)
-            ]
+            [("--home", str(actor.home), "directory", "export", file) for actor, file in pairs]
         )
         self._stage.run("officers", "network", "import", *exports, *self._net, show=False)
-        self._together("directory", "import", self._bundle(again=True))
-        self._stage.start(*self._actors[:3])
+        self._together(askers, "directory", "import", self._bundle("everybody"))
+        self._stage.start(*askers)
         self._tell.say("Nodes A, B and C run now: three processes, TLS 1.3 on both sides, SQLite each.")
         self._stage.act(self._a, "directory", "search", "--function", "ASSET_RECOVERY")
 
@@ -223,11 +224,11 @@ class Scenario:
             str(actor.home / "contacts.toml"),
         )
 
-    def _together(self, *words: str) -> None:
-        self._stage.together([("--home", str(actor.home), *words) for actor in self._actors])
+    def _together(self, actors: Sequence[Actor], *words: str) -> None:
+        self._stage.together([("--home", str(actor.home), *words) for actor in actors])
 
-    def _bundle(self, *, again: bool = False) -> str:
-        file = str(self._stage.folder / ("network-2.bundle" if again else "network.bundle"))
+    def _bundle(self, name: str) -> str:
+        file = str(self._stage.folder / f"{name}.bundle")
         self._stage.run("officers", "network", "bundle", *self._net, "-o", file, show=False)
         return file
 
@@ -246,4 +247,4 @@ def alter_one_entry(database: Path) -> int:
         altered = leaf.replace(b'"iat":1', b'"iat":2')
         connection.execute("UPDATE audit_entry SET leaf = ? WHERE id = ?", (altered, entry))
         connection.commit()
-    return int(entry)
+    return int(entry) & 0xFFFF_FFFF
