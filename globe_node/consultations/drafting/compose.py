@@ -10,6 +10,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from globe_node.consultations import records
 from globe_node.consultations.casebook import Case, Casebook
@@ -264,68 +265,48 @@ class SubmitTransaction:
         )
 
     def _store(self) -> None:
-        """Sign, seal and write everything that was planned."""
-        office = self._office
-        hashes = [bytes.fromhex(planned.digest) for planned in self._planned]
+        """Sign, seal and write everything that was planned; one step for all before the next."""
+        office, planned = self._office, self._planned
+        hashes = [bytes.fromhex(one.digest) for one in planned]
         signatures = sign_batch(self._signer, labels.RECORD, hashes, office.entropy)
-        rows: list[RecordRow] = []
-        outgoing: list[Outgoing] = []
-        events: list[AuditEvent] = []
-        for planned, signature in zip(self._planned, signatures, strict=True):
-            row, item = self._sealed(planned, signature)
-            rows.append(row)
-            outgoing.append(item)
-            events.extend(self._events(row, planned, signature))
+        signed = [
+            _signed(one, signature).to_bytes() for one, signature in zip(planned, signatures, strict=True)
+        ]
+        envelopes = [
+            e2ee.seal(data, _frame_of(one), one.keys_to, office.entropy)
+            for one, data in zip(planned, signed, strict=True)
+        ]
+        kept = [
+            office.seal_record(one.record.record_id, data) for one, data in zip(planned, signed, strict=True)
+        ]
+        rows = [self._row(*parts) for parts in zip(planned, envelopes, kept, strict=True)]
         self._casebook.write()
         records.add_records(self._tx, rows)
         self._remember()
+        outgoing = [_outgoing(*parts) for parts in zip(planned, envelopes, rows, strict=True)]
         self.queued = enqueue(self._tx, outgoing, self._now_ms)
-        office.audit.append(self._tx, events)
+        entries = map(self._events, planned, signatures, rows)
+        office.audit.append(self._tx, list(chain.from_iterable(entries)))
         office.faults.point("consultations.submit.stored")
 
-    def _sealed(self, planned: _Planned, signature: bytes) -> tuple[RecordRow, Outgoing]:
-        office, record = self._office, planned.record
-        signed = SignedRecord(
-            record=planned.data,
-            signature=signature,
-            attachments=tuple(item.data for item in planned.composed.draft.attachments),
-            content=record,
-        ).to_bytes()
-        frame = Frame(
-            envelope_class=EnvelopeClass.APPLICATION,
-            sender=Sender(record.author.authority, record.author.node),
-            routing_id=routing_id_of(record.consultation.encode("ascii")),
-            envelope_id=planned.composed.envelope_id,
-            created_ms=unix_milliseconds(record.created),
-            expires_ms=unix_milliseconds(record.expires),
-        )
-        envelope = e2ee.seal(signed, frame, planned.keys_to, office.entropy)
-        row = records.row_of(
-            record,
+    def _row(self, planned: _Planned, envelope: bytes, kept: bytes) -> RecordRow:
+        return records.row_of(
+            planned.record,
             planned.digest,
             direction=Direction.OUT,
-            envelope_id=frame.envelope_id,
+            envelope_id=planned.composed.envelope_id,
             envelope_hash=envelope_hash(envelope),
             stored_ms=self._now_ms,
-            sealed=office.seal_record(record.record_id, signed),
-        )
-        return row, Outgoing(
-            envelope_id=frame.envelope_id,
-            envelope_class=frame.envelope_class,
-            routing_id=frame.routing_id,
-            octets=envelope,
-            envelope_hash=row.envelope_hash,
-            record_hash=planned.digest,
-            peers=record.recipients,
-            deadline_ms=frame.expires_ms,
+            sealed=kept,
         )
 
-    def _events(self, row: RecordRow, planned: _Planned, signature: bytes) -> list[AuditEvent]:
+    def _events(self, planned: _Planned, signature: bytes, row: RecordRow) -> list[AuditEvent]:
         joined = reconciliation_of(signature, row.envelope_hash)
+        at = moment_of(self._now_ms)
         return [
             AuditEvent(
                 kind=EventKind.SUBMITTED,
-                at=moment_of(self._now_ms),
+                at=at,
                 peer=recipient,
                 case=row.consultation,
                 msg=row.record_id,
@@ -367,6 +348,37 @@ def _sides_after(
         return {side: content.state_after_sending(case.sides[side], role) for side in touched}
     except LocalProtocolError:
         raise illegal_move(case.state) from None
+
+
+def _signed(planned: _Planned, signature: bytes) -> SignedRecord:
+    attachments = tuple(item.data for item in planned.composed.draft.attachments)
+    return SignedRecord(planned.data, signature, attachments, planned.record)
+
+
+def _frame_of(planned: _Planned) -> Frame:
+    record = planned.record
+    return Frame(
+        envelope_class=EnvelopeClass.APPLICATION,
+        sender=Sender(record.author.authority, record.author.node),
+        routing_id=routing_id_of(record.consultation.encode("ascii")),
+        envelope_id=planned.composed.envelope_id,
+        created_ms=unix_milliseconds(record.created),
+        expires_ms=unix_milliseconds(record.expires),
+    )
+
+
+def _outgoing(planned: _Planned, envelope: bytes, row: RecordRow) -> Outgoing:
+    record = planned.record
+    return Outgoing(
+        envelope_id=planned.composed.envelope_id,
+        envelope_class=EnvelopeClass.APPLICATION,
+        routing_id=routing_id_of(record.consultation.encode("ascii")),
+        octets=envelope,
+        envelope_hash=row.envelope_hash,
+        record_hash=planned.digest,
+        peers=record.recipients,
+        deadline_ms=row.expires_ms,
+    )
 
 
 def _submitted(record: Record, digest: Digest, state: State) -> Submitted:

@@ -259,18 +259,18 @@ def test_a_clarification_replies_to_the_question_of_whom_it_goes_to() -> None:
 
 @in_town
 async def test_what_spoils_a_transaction_spoils_only_its_own_draft(town: Town) -> None:
-    genuine = SubmitTransaction._sealed
+    genuine = SubmitTransaction._row
 
-    def sealed(self: SubmitTransaction, planned: Any, signature: bytes) -> Any:
+    def row(self: SubmitTransaction, planned: Any, envelope: bytes, kept: bytes) -> Any:
         if planned.record.body["title"] == "spoils":
             raise LocalProtocolError("an envelope over the limit", code=ReasonCode.TOO_LARGE)
-        return genuine(self, planned, signature)
+        return genuine(self, planned, envelope, kept)
 
-    SubmitTransaction._sealed = sealed  # type: ignore[method-assign]
+    SubmitTransaction._row = row  # type: ignore[method-assign]
     try:
         outcomes = await town.nodes[A].desk.submit_many([request(title="a"), request(title="spoils")])
     finally:
-        SubmitTransaction._sealed = genuine  # type: ignore[method-assign]
+        SubmitTransaction._row = genuine  # type: ignore[method-assign]
     assert isinstance(outcomes[0], Submitted)
     assert isinstance(outcomes[1], LocalProtocolError)
 
