@@ -5,6 +5,7 @@
 2. Whatever a person wrote or attached arrives here sealed and leaves sealed. In clear stand ids, times,
    codes and digests, which the audit log holds as well.
 3. Work on many rows takes one statement: a batch of a hundred messages must not cost a hundred look-ups.
+   What runs for every message goes to the driver: the layer above it costs more than the statement.
 4. Positions and ids grow with time, so the store grows at its right edge.
 """
 
@@ -269,25 +270,41 @@ class _Write(Generic[R]):
         driver_of(tx).executemany(self._sql, map(self._values, rows))
 
 
+class _Lookup:
+    """One statement that finds rows by the values of one column, compiled but for their number."""
+
+    def __init__(self, by: Column[Any], *columns: Column[Any]) -> None:
+        self._select = str(select(*(columns or by.table.c)).compile(dialect=dialect()))
+        self._by = str(by)
+
+    def __call__(self, tx: Transaction, values: Collection[str]) -> Iterable[tuple[Any, ...]]:
+        if not values:
+            return ()
+        marks = ", ".join("?" * len(values))
+        return driver_of(tx).execute(f"{self._select} WHERE {self._by} IN ({marks})", tuple(values))
+
+
 _RECORD_COLUMNS = [column for column in RECORD.c if column.name != "position"]
 _WRITE_CONSULTATIONS = _Write(ConsultationRow, CONSULTATION, "sides", "state", "updated_ms")
 _WRITE_HEADS = _Write(HeadRow, CHAIN_HEAD, "incarnation", "author_seq", "record_hash")
 _WRITE_RECORDS = _Write(RecordRow, RECORD)
 _WRITE_SUBMISSIONS = _Write(SubmissionRow, SUBMISSION)
+_CONSULTATIONS_BY_ID = _Lookup(CONSULTATION.c.id)
+_HEADS_BY_CONSULTATION = _Lookup(CHAIN_HEAD.c.consultation)
+_HASHES_BY_ID = _Lookup(RECORD.c.record_id, RECORD.c.record_id, RECORD.c.record_hash)
+_SUBMISSIONS_BY_KEY = _Lookup(SUBMISSION.c.idempotency_key)
 
 
 def consultations_of(
     tx: Transaction, ids: Collection[ConsultationId]
 ) -> dict[ConsultationId, ConsultationRow]:
     """Return the named consultations that exist."""
-    rows = tx.execute(select(CONSULTATION).where(CONSULTATION.c.id.in_(ids))) if ids else ()
-    return {row.id: ConsultationRow(*row) for row in rows}
+    return {row[0]: ConsultationRow(*row) for row in _CONSULTATIONS_BY_ID(tx, ids)}
 
 
 def heads_of(tx: Transaction, ids: Collection[ConsultationId]) -> list[HeadRow]:
     """Return the chain heads of the named consultations."""
-    rows = tx.execute(select(CHAIN_HEAD).where(CHAIN_HEAD.c.consultation.in_(ids))) if ids else ()
-    return [HeadRow(*row) for row in rows]
+    return [HeadRow(*row) for row in _HEADS_BY_CONSULTATION(tx, ids)]
 
 
 def put_consultations(tx: Transaction, rows: Iterable[ConsultationRow]) -> None:
@@ -315,8 +332,7 @@ def arrivals(tx: Transaction, after: int, limit: int) -> list[Arrival]:
 
 def record_hashes(tx: Transaction, ids: Collection[RecordId]) -> dict[RecordId, Digest]:
     """Return the hashes of the named records that exist."""
-    query = select(RECORD.c.record_id, RECORD.c.record_hash).where(RECORD.c.record_id.in_(ids))
-    return {row.record_id: row.record_hash for row in tx.execute(query)} if ids else {}
+    return dict(_HASHES_BY_ID(tx, ids))
 
 
 def record(tx: Transaction, record_id: RecordId) -> RecordRow | None:
@@ -419,8 +435,7 @@ def sent_envelopes(tx: Transaction, ids: Collection[ConsultationId]) -> dict[Env
 
 def submissions(tx: Transaction, names: Collection[str]) -> dict[str, SubmissionRow]:
     """Return what is known under the given idempotency keys."""
-    query = select(SUBMISSION).where(SUBMISSION.c.idempotency_key.in_(names))
-    return {row.idempotency_key: SubmissionRow(*row) for row in tx.execute(query)} if names else {}
+    return {row[0]: SubmissionRow(*row) for row in _SUBMISSIONS_BY_KEY(tx, names)}
 
 
 def add_submissions(tx: Transaction, rows: Iterable[SubmissionRow]) -> None:
