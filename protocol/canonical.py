@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from protocol import limits
@@ -74,6 +75,7 @@ def parse_object(data: bytes, max_bytes: int) -> JSONObject:
     return value
 
 
+@lru_cache(maxsize=256)
 def moment_text(at: datetime) -> str:
     """Write a moment, cut to milliseconds, as `2026-07-01T09:30:00.000Z`.
 

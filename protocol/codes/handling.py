@@ -8,6 +8,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 H0 = "H0"
 """Use for the stated purpose."""
@@ -37,6 +38,7 @@ def is_handling_code(code: str) -> bool:
     return code in _PLAIN or _NEVER_FOR.fullmatch(code) is not None
 
 
+@lru_cache(maxsize=256)
 def is_handling(codes: tuple[str, ...]) -> bool:
     """Whether these codes may stand together: each known, none twice, sorted, `H0` apart from `H1` and `H2`.
 
