@@ -13,7 +13,7 @@ from globe_node.logs import EventLog
 from globe_node.store.door import Store
 from keys.node_keys import NodeKeys
 from keys.signing_key import CompositeSigningKey
-from protocol.directory.entries import NodeState
+from protocol.directory.entries import STATUS_CODES, NodeState
 from protocol.directory.replay import DirectoryState
 from protocol.errors import ReasonCode
 from protocol.identifiers import RecordId
@@ -43,19 +43,35 @@ class Office:
         """Return the signing key that the directory names for this node, current or former.
 
         Raises:
-            NotPermittedError: the directory names none of ours, or not any more.
+            NotPermittedError: the directory names none of ours, or its certificate ran out.
         """
         authority = self.node_keys.authority
-        entry = directory.authority(authority)
+        entry, now = directory.authority(authority), self.clock.now()
         for node in reversed(entry.nodes if entry else ()):
             key = self.node_keys.signing_key(node.signing.key_id)
-            if key is not None and node.state is NodeState.ACTIVE:
+            if key is not None and node.state is NodeState.ACTIVE and node.covers(now):
                 return key
         raise NotPermittedError(
             "this node is not in the directory with a key in use",
-            hint="Have the authority admitted, and publish the key with `directory publish`.",
+            hint="Have the authority admitted, and publish the key with `directory publish`;"
+            " `keys rotate` renews a certificate that ran out.",
             code=ReasonCode.NO_KEY,
         )
+
+    def require_standing(self, directory: DirectoryState) -> None:
+        """Check that others take messages of this authority now.
+
+        Raises:
+            NotPermittedError: it is `suspended`, `disputed`, or its admission is `expired`.
+        """
+        entry = directory.authority(self.node_keys.authority)
+        code = STATUS_CODES.get(entry.status_at(self.clock.now())) if entry is not None else None
+        if code is not None:
+            raise NotPermittedError(
+                f"in the directory this authority is {code}: nobody would take its messages",
+                hint="Ask the network's officers; use another channel meanwhile.",
+                code=code,
+            )
 
     def can_sign(self) -> bool:
         """Say whether the directory names a key of this node that is in use."""

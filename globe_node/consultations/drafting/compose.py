@@ -120,7 +120,11 @@ def compose(office: Office, draft: Draft, deadline_seconds: int) -> Composed:
 
 
 class SubmitTransaction:
-    """Handles a group of drafts. Lives as long as its transaction."""
+    """Handles a group of drafts. Lives as long as its transaction.
+
+    Raises:
+        NotPermittedError: this node can sign nothing now, or nobody would take it.
+    """
 
     def __init__(self, office: Office, tx: Transaction, work: Sequence[Composed]) -> None:
         self._office = office
@@ -129,6 +133,7 @@ class SubmitTransaction:
         self._now_ms = office.now_ms()
         self._directory = office.register.state
         self._view = self._directory.view
+        office.require_standing(self._directory)
         self._signer = office.signer(self._directory)
         self._casebook = Casebook(
             tx,
