@@ -4,6 +4,7 @@
 import asyncio
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -14,7 +15,6 @@ from globe_node.cli.process import settle
 from globe_node.clock import SystemClock
 from globe_node.faults import NoFaults
 from globe_node.logs import open_log
-from globe_node.service import Place, World, notify, serve
 from keys import keystore
 
 _EPILOG = """\b
@@ -32,9 +32,12 @@ what was not delivered yet goes on with the next start."""
 def command(invocation: Invocation, passphrase_file: Path | None) -> None:
     """Run the node until it is told to stop."""
     settings = invocation.settings()
-    node_keys = keystore.open_node(
-        invocation.home.node_keys, invocation.passphrase(passphrase_file, of="node keys")
-    )
+    passphrase = invocation.passphrase(passphrase_file, of="node keys")
+    with ThreadPoolExecutor(1) as beside:  # hashing a passphrase is made slow; the node is loaded meanwhile
+        opening = beside.submit(keystore.open_node, invocation.home.node_keys, passphrase)
+        from globe_node.service import Place, World, notify, serve  # noqa: PLC0415
+
+        node_keys = opening.result()
     clock = SystemClock()
     log = open_log(sys.stderr, clock.now, level=settings.log_level)
     world = World(clock=clock, entropy=invocation.entropy, faults=NoFaults(), log=log)
