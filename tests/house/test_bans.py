@@ -3,7 +3,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 
 from tests.house.source import product_modules, short, tree_of
 
@@ -27,10 +27,9 @@ _SECRET = re.compile(r"(?:^|_)(?:secret|token|mac|passphrase|password|commitment
 _LEVELS = {"debug", "info", "warning", "error"}
 
 
-def _nodes() -> Iterator[tuple[str, ast.AST]]:
-    for path in product_modules():
-        for node in ast.walk(tree_of(path)):
-            yield short(path), node
+@cache
+def _nodes() -> tuple[tuple[str, ast.AST], ...]:
+    return tuple((short(path), node) for path in product_modules() for node in ast.walk(tree_of(path)))
 
 
 def _imported(node: ast.AST) -> set[str]:
