@@ -6,6 +6,8 @@
 3. Statements come in small groups, so that judging signatures does not hold up everything else.
 4. Each statement kept leaves an entry in the audit log, in the same transaction; a dispute is an alarm too.
 5. A statement that does not hold is reported with its reason and stops nothing; the rest goes on.
+6. What peers bring lets one chain grow by so much in a day, so that no member fills the disks of all; what
+   takes trust away is never held up by that. Files and our own statements have no such bound.
 """
 
 import asyncio
@@ -29,6 +31,9 @@ from protocol.identifiers import Digest
 
 GROUP = 8
 """Statements judged and written at a time: some fifteen milliseconds of signatures."""
+
+MAX_A_DAY = 100
+"""Statements of one chain that are taken from peers in a day."""
 
 Listener = Callable[[DirectoryState], None]
 Progress = Callable[[int, int], None]
@@ -78,6 +83,27 @@ class _Judged:
     events: tuple[AuditEvent, ...]
 
 
+class _Growth:
+    """Counts by how much each chain grew today by what peers brought; a restart begins anew."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._day = 0
+        self._kept: Counter[str] = Counter()
+
+    def today(self) -> Counter[str]:
+        """Return the counts of today, to count on."""
+        day = self._clock.now().toordinal()
+        if day != self._day:
+            self._day = day
+            self._kept.clear()
+        return Counter(self._kept)
+
+    def note(self, rows: Sequence[StatementRow]) -> None:
+        """Count what was kept."""
+        self._kept.update(row.chain for row in rows if _is_peer(row.source))
+
+
 class Register:
     """Holds the directory of this node.
 
@@ -97,6 +123,7 @@ class Register:
         self._position = 0
         self._changing = asyncio.Lock()
         self._listeners: list[Listener] = []
+        self._growth = _Growth(clock)
 
     @property
     def fingerprint(self) -> Digest | None:
@@ -200,6 +227,7 @@ class Register:
             if kept is not None:
                 self._position = kept
                 if rows:
+                    self._growth.note(rows)
                     self._show(judged.held)
                 return judged
             await self._catch_up()
@@ -237,9 +265,11 @@ class Register:
         outcomes: list[Outcome] = []
         refused: list[Refused] = []
         events: list[AuditEvent] = []
+        grown = self._growth.today()
         for index, statement in enumerate(group, start):
             try:
                 verdict = self._next(held, statement)
+                _require_measure(verdict, source, grown)
             except RemoteProtocolError as error:
                 refused.append(Refused(index=index, code=error.code, rule=str(error)))
                 continue
@@ -267,6 +297,24 @@ class Register:
         self._state = state_of(held)
         for listener in self._listeners:
             listener(self._state)
+
+
+def _is_peer(source: str) -> bool:
+    return "/" in source
+
+
+def _require_measure(verdict: Verdict, source: str, grown: Counter[str]) -> None:
+    """Check that a chain may grow by one more statement today, and count it.
+
+    Raises:
+        RemoteProtocolError: it may not (`quota_exceeded`); it may tomorrow.
+    """
+    statement = verdict.statement
+    if verdict.outcome is not Outcome.ADMITTED or statement.is_restrictive or not _is_peer(source):
+        return
+    if grown[statement.chain] >= MAX_A_DAY:
+        raise RemoteProtocolError("this chain has grown enough today", code=ReasonCode.QUOTA_EXCEEDED)
+    grown[statement.chain] += 1
 
 
 def _row_of(verdict: Verdict, statement: bytes, source: str, now: datetime) -> StatementRow:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from globe_node.delivery.link import Operation
+from globe_node.directory import register
 from globe_node.directory.exchange import Message
 from globe_node.directory.publish import key_addition, suspend_authority
 from globe_node.neighbours.greeting import Greeting
@@ -17,6 +18,7 @@ from protocol.audit.events import EventKind
 from protocol.directory.dsse import parse_signed_statement
 from protocol.directory.entries import AuthorityStatus
 from protocol.directory.statements import (
+    CompromisedKey,
     PutContact,
     PutEndpoint,
     Suspension,
@@ -36,6 +38,7 @@ from tests.support.directory import (
     sample_admission,
     sample_contact,
     sample_network,
+    updated,
 )
 from tests.support.hostile import Hostile
 from tests.support.identities import authority_root, officer_key
@@ -182,6 +185,60 @@ def test_d11_an_authority_hears_of_its_own_suspension() -> None:
             ]
 
     run_virtual(main())
+
+
+def test_e02_no_member_fills_the_directory_of_all_and_revocations_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(register, "MAX_A_DAY", 3)
+
+    async def main() -> None:
+        async with town(B) as nodes:
+            peer, state = Hostile(nodes, C), STATE
+            flood = []
+            for number in range(5):
+                flood.append(updated(state, C, PutContact(contact=sample_contact(f"c-{number}"))))
+                state = state.apply(flood[-1])
+            await give(peer, *flood)
+            assert contacts_of_c(nodes) == {"duty", "c-0", "c-1", "c-2"}
+            (line,) = nodes.warnings(B)
+            assert line["code"] == ReasonCode.QUOTA_EXCEEDED
+            taken = nodes.nodes[B].register.state
+            key = certified_node_keys(C).signing.key_id
+            await give(peer, updated(taken, C, CompromisedKey(key=key, since=START)))
+            entry = nodes.nodes[B].register.state.authority(AuthorityId(C))
+            assert entry is not None
+            assert entry.node_in_use(START) is None
+
+    run_virtual(main())
+
+
+def test_e02_what_was_too_much_today_is_taken_tomorrow_or_from_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(register, "MAX_A_DAY", 1)
+
+    async def main() -> None:
+        async with town(B) as nodes:
+            first = updated(STATE, C, PutContact(contact=sample_contact("c-0")))
+            second = updated(STATE.apply(first), C, PutContact(contact=sample_contact("c-1")))
+            third = updated(STATE.apply(first).apply(second), C, PutContact(contact=sample_contact("c-2")))
+            peer = Hostile(nodes, C)
+            await give(peer, first, second)
+            assert contacts_of_c(nodes) == {"duty", "c-0"}
+            nodes.clock.skew += 86_400
+            await give(peer, second, third)
+            assert contacts_of_c(nodes) == {"duty", "c-0", "c-1"}
+            await nodes.nodes[B].register.admit([third], source="file")
+            assert contacts_of_c(nodes) == {"duty", "c-0", "c-1", "c-2"}
+
+    run_virtual(main())
+
+
+def contacts_of_c(nodes: Town) -> set[str]:
+    entry = nodes.nodes[B].register.state.authority(AuthorityId(C))
+    assert entry is not None
+    return {contact.id for contact in entry.contacts}
 
 
 # --- greetings --------------------------------------------------------------------------------------------
