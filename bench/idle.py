@@ -13,6 +13,8 @@ from bench.runs import repeat
 
 SETTLE_SECONDS = 3.0
 """After the start, greetings go out for some seconds."""
+WATCH_SECONDS = 1.0
+"""How long an idle node's use of the processor is watched."""
 
 
 def measure(folder: Path, *, runs: int = RUNS, settle_seconds: float = SETTLE_SECONDS) -> dict[str, Figure]:
@@ -42,11 +44,11 @@ async def _start(pair: Pair, settle_seconds: float) -> Mapping[str, float]:
     await pair.meet()
     await asyncio.sleep(settle_seconds)
     before = processor_seconds(process_id)
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(WATCH_SECONDS)
     return {
         "ready_s": ready,
         "ready_processor_s": used,
         "idle_mib": proportional_set_mib(process_id),
         "resident_mib": resident_mib(process_id),
-        "idle_busy_share": processor_seconds(process_id) - before,
+        "idle_busy_s": processor_seconds(process_id) - before,
     }

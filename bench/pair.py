@@ -24,8 +24,7 @@ DRAFTS_PER_CALL = 100
 CALLS_IN_FLIGHT = 4
 ARRIVALS_PER_CALL = 500
 PATIENCE_SECONDS = 300.0
-_LOOK_SECONDS = 0.005
-_QUEUED = "SELECT count(*) FROM outbox WHERE state = 'queued'"
+_LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ class Pair:
             BenchError: not exactly what was submitted arrived, or not all of it was receipted.
         """
         calls = self._calls(count)
+        await self._all_decided()
         before = await self._received()
         started = time.perf_counter()
         submitting = asyncio.create_task(self._submit(calls))
@@ -97,6 +97,7 @@ class Pair:
     async def deliver_backlog(self, count: int) -> Delivered:
         """Submit messages while the receiver is down; return seconds since it answered again."""
         calls = self._calls(count)
+        await self._all_decided()
         before = await self._received()
         await self.receiver.stop()
         answers = await self._submit(calls)
@@ -162,14 +163,13 @@ class Pair:
         return arrived, first, time.perf_counter()
 
     async def _all_decided(self) -> None:
-        """Wait until the sender has nothing on its way; it looks into the sender's database."""
-        path = self.sender.home.database
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while database.execute(_QUEUED).fetchone()[0]:  # noqa: ASYNC110 -- another process
-                    await asyncio.sleep(_LOOK_SECONDS)
+        """Wait until the sender has nothing on its way."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (await self.sender.call("health"))["waiting"]:  # noqa: ASYNC110 -- another process
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def _received(self) -> int:
+        """Count what the sender holds a receipt for."""
         sent = (await self.sender.call("delivery.sums"))["sent"].get(self._to, {})
         return int(sent.get("received", 0))
 

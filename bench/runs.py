@@ -2,9 +2,9 @@
 """Repeats a measurement and keeps the runs in which others disturbed it least.
 
 1. Before a run, a quiet moment is waited for, but not for long.
-2. A run in which others took more than a tenth of the machine is disturbed. For each disturbed run one more
-   is made, up to a few; all runs beyond the wanted number drop out by how disturbed they were, never by
-   what they measured.
+2. A run in which others took more than a tenth of the machine is disturbed. While a few runs are, some more
+   are made; on a machine that is busy all the time that would not help. Runs beyond the wanted number drop
+   out by how disturbed they were, never by what they measured.
 3. How disturbed the kept runs were stands beside their figures.
 """
 
@@ -82,7 +82,8 @@ async def repeat(
 
 
 def _wants_more(found: Sequence[Run], runs: int) -> bool:
-    return sum(run.others <= DISTURBED for run in found) < runs
+    quiet = sum(run.others <= DISTURBED for run in found)
+    return runs // 2 < quiet < runs
 
 
 def _least_disturbed(found: Sequence[Run], runs: int) -> list[Run]:
