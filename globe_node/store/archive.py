@@ -136,7 +136,7 @@ class _Sealer:
             piece: bytes = crypto_aead_xchacha20poly1305_ietf_decrypt(
                 sealed, self._bound + bytes([last]), nonce, self._key.reveal()
             )
-        except CryptoError:
+        except (CryptoError, ValueError):  # ValueError: shorter than its tag
             if nonce == bytes(24):
                 raise StoreError(
                     "the passphrase does not open the backup, or its beginning is damaged",

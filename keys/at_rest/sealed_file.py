@@ -110,7 +110,7 @@ def open_sealed(kind: FileKind, data: bytes, passphrase: SecretBytes) -> JSONObj
     key = key_from(passphrase, header.salt, header.cost)
     try:
         plaintext = crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, bound, header.nonce, key.reveal())
-    except CryptoError:
+    except (CryptoError, ValueError):  # ValueError: shorter than its tag
         raise WrongPassphraseError(
             "the passphrase does not open the key file",
             hint="Check the keyboard layout and try again. Without the passphrase the keys can't be had.",

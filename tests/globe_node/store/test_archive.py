@@ -93,6 +93,14 @@ def test_any_changed_or_missing_byte_is_noticed(
         opened(bytes(changed), folder / "out")
 
 
+def test_what_is_left_of_a_piece_may_be_shorter_than_its_tag(tmp_path: Path) -> None:
+    whole, _ = sealed(tmp_path, {"node.db": b"db"})
+    start = whole.index(b"}\n") + 2
+    for length in range(20):
+        with pytest.raises(StoreError):
+            opened(whole[: start + length], tmp_path / f"out-{length}")
+
+
 def test_pieces_can_not_be_cut_moved_or_joined(tmp_path: Path) -> None:
     piece = archive.PIECE_BYTES + 16
     whole, _ = sealed(tmp_path, {"node.db": b"\0" * (3 * archive.PIECE_BYTES)})
