@@ -2,7 +2,6 @@
 """How fast and how soon messages get from one node to the other, against the ceiling of the primitives."""
 
 import asyncio
-import os
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from bench import ceiling
 from bench.figures import RUNS, Figure, percentile, rounded, tell
-from bench.machine import processor_seconds, proportional_set_mib
+from bench.machine import proportional_set_mib
 from bench.network import found
 from bench.pair import Pair, running_pair
 from bench.runs import repeat
@@ -86,33 +85,30 @@ async def sustained(pair: Pair, count: int) -> Mapping[str, float]:
         Messages per second until all were readable and receipted; microseconds of processor time that each
         took at both ends and here, where it is submitted and awaited; memory of both nodes after it.
     """
-    processes = {**_nodes(pair), "bench": os.getpid()}
-    before = {name: processor_seconds(process_id) for name, process_id in processes.items()}
     delivered = await pair.deliver(count)
-    used = {name: processor_seconds(process_id) - before[name] for name, process_id in processes.items()}
+    nodes = {"sender": pair.sender.process_id, "receiver": pair.receiver.process_id}
     return {
         "per_s": count / max(delivered.arrived_seconds, delivered.receipted_seconds),
         "arrived_per_s": count / delivered.arrived_seconds,
-        **{f"{name}_us": seconds / count * 1e6 for name, seconds in used.items()},
-        **{f"{name}_mib": proportional_set_mib(process_id) for name, process_id in _nodes(pair).items()},
+        **_microseconds_each(delivered.processor_seconds, count),
+        **{f"{name}_mib": proportional_set_mib(process_id) for name, process_id in nodes.items()},
     }
-
-
-def _nodes(pair: Pair) -> dict[str, int]:
-    return {"sender": pair.sender.process_id, "receiver": pair.receiver.process_id}
 
 
 async def _single(pair: Pair, count: int) -> Mapping[str, float]:
     """Deliver one message after another, with a pause between them; return milliseconds."""
-    before = {name: processor_seconds(process_id) for name, process_id in _nodes(pair).items()}
+    used = pair.meter()
     taken = [await pair.deliver_one() * 1e3 for _ in range(count)]
-    used = {name: processor_seconds(process_id) - before[name] for name, process_id in _nodes(pair).items()}
     return {
         "p50_ms": statistics.median(taken),
         "p99_ms": percentile(taken, 0.99),
         "longest_ms": max(taken),
-        **{f"{name}_us": seconds / count * 1e6 for name, seconds in used.items()},
+        **_microseconds_each(used(), count),
     }
+
+
+def _microseconds_each(seconds: Mapping[str, float], count: int) -> dict[str, float]:
+    return {f"{name}_us": used / count * 1e6 for name, used in seconds.items()}
 
 
 async def _backlog(pair: Pair, count: int) -> Mapping[str, float]:

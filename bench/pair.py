@@ -10,11 +10,13 @@
 import asyncio
 import contextlib
 import json
+import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.machine import processor_seconds
 from bench.network import Member, Network
 from bench.process import BenchError, NodeProcess
 from protocol.identifiers import AuthorityId
@@ -35,11 +37,13 @@ class Delivered:
         first_seconds: until the first was readable at the receiver.
         arrived_seconds: until all were.
         receipted_seconds: until the sender had verified and stored the receipts of all, too.
+        processor_seconds: used meanwhile by sender, receiver and bench.
     """
 
     first_seconds: float
     arrived_seconds: float
     receipted_seconds: float
+    processor_seconds: Mapping[str, float]
 
 
 class Pair:
@@ -56,6 +60,18 @@ class Pair:
         """Return the ids of the running nodes."""
         return [node.process_id for node in (self.sender, self.receiver) if node.process_id]
 
+    def meter(self) -> Callable[[], Mapping[str, float]]:
+        """Start to measure processor time; the result tells the seconds of sender, receiver and bench."""
+        processes = {
+            "sender": self.sender.process_id,
+            "receiver": self.receiver.process_id,
+            "bench": os.getpid(),
+        }
+        before = {name: processor_seconds(process_id) for name, process_id in processes.items()}
+        return lambda: {
+            name: processor_seconds(process_id) - before[name] for name, process_id in processes.items()
+        }
+
     async def deliver(self, count: int) -> Delivered:
         """Submit messages with several calls in flight and wait until all have arrived and are receipted.
 
@@ -65,6 +81,7 @@ class Pair:
         calls = self._calls(count)
         await self._all_decided()
         before = await self._received()
+        used = self.meter()
         started = time.perf_counter()
         submitting = asyncio.create_task(self._submit(calls))
         arriving = asyncio.create_task(self._arrivals(count))
@@ -75,10 +92,11 @@ class Pair:
             arriving.cancel()
         await self._all_decided()
         receipted = time.perf_counter()
+        delivered = Delivered(first - started, last - started, receipted - started, used())
         self._compare(answers, arrived)
         if await self._received() != before + count:
             raise BenchError("the sender does not hold a receipt for every message")
-        return Delivered(first - started, last - started, receipted - started)
+        return delivered
 
     async def deliver_one(self) -> float:
         """Submit one message; return seconds from the call at the sender to the news at the receiver."""
@@ -102,14 +120,16 @@ class Pair:
         await self.receiver.stop()
         answers = await self._submit(calls)
         await self.receiver.start()
+        used = self.meter()
         started = time.perf_counter()
         arrived, first, last = await self._arrivals(count)
         await self._all_decided()
         receipted = time.perf_counter()
+        delivered = Delivered(first - started, last - started, receipted - started, used())
         self._compare(answers, arrived)
         if await self._received() != before + count:
             raise BenchError("the sender does not hold a receipt for every message")
-        return Delivered(first - started, last - started, receipted - started)
+        return delivered
 
     def pass_over_arrivals(self) -> None:
         """Take everything that is at the receiver as seen; for rows that did not come by a line."""
