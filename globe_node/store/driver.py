@@ -22,6 +22,8 @@ from protocol.errors import ReasonCode
 BUSY_TIMEOUT_MILLISECONDS = 250
 """How long a foreign lock is waited for; the lock file keeps other nodes out, so this is seldom."""
 _MAX_LOG_BYTES = 64 * 1024 * 1024
+_LOG_PAGES = 4_000
+"""Pages that gather in the write-ahead log before they move on: a full group of drafts writes 700."""
 _CACHE_KIBIBYTES = 16_384
 _COMMON = (
     "foreign_keys = ON",
@@ -35,7 +37,7 @@ _WRITER = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "secure_delete = ON",
-    "wal_autocheckpoint = 1000",
+    f"wal_autocheckpoint = {_LOG_PAGES}",
     f"journal_size_limit = {_MAX_LOG_BYTES}",
     f"cache_size = -{_CACHE_KIBIBYTES}",
 )
