@@ -5,9 +5,10 @@
 2. The content is checked by the same rules that the other side will apply.
 3. Recipients and their keys are those of the directory at this moment.
 4. One composite signature covers all records of the transaction.
+5. A group goes through one step before the next begins, for the reason that `opening.examine` gives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -76,15 +77,23 @@ class Composed:
         return sum(len(item.data) for item in self.draft.attachments)
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """A record that may be sent, not yet signed."""
+@dataclass(slots=True)
+class _Plan:
+    """One draft on its way to a record that may be sent.
+
+    Attributes:
+        outcome: what became of it, as soon as that is known.
+        case, sides, record, keys_to, data, digest: filled by one step for the next ones.
+    """
 
     composed: Composed
-    record: Record
-    data: bytes = field(repr=False)
-    digest: Digest
-    keys_to: tuple[bytes, ...] = field(repr=False)
+    outcome: Outcome | None = None
+    case: Case = field(init=False, repr=False)
+    sides: dict[AuthorityId, State] = field(init=False)
+    record: Record = field(init=False, repr=False)
+    keys_to: tuple[bytes, ...] = field(init=False, repr=False)
+    data: bytes = field(init=False, repr=False)
+    digest: Digest = field(init=False)
 
 
 def compose(office: Office, draft: Draft, deadline_seconds: int) -> Composed:
@@ -145,7 +154,7 @@ class SubmitTransaction:
         self._known = {
             key: (row.draft_digest, row.result) for key, row in records.submissions(tx, asked).items()
         }
-        self._planned: list[_Planned] = []
+        self._planned: list[_Plan] = []
         self._author = Author(
             authority=office.node_keys.authority,
             node=office.node_keys.node,
@@ -161,48 +170,59 @@ class SubmitTransaction:
         Returns:
             One outcome for each draft, in order.
         """
-        outcomes = [self._outcome(composed) for composed in self._work]
+        plans = [_Plan(composed) for composed in self._work]
+        for plans_apart in _rounds(plans):
+            for step in (self._recall, self._address, self._write, self._take_in):
+                for plan in plans_apart:
+                    if plan.outcome is None:
+                        _advance(step, plan)
         if self._planned:
             self._store()
-        return outcomes
+        return [plan.outcome for plan in plans if plan.outcome is not None]
 
-    def _outcome(self, composed: Composed) -> Outcome:
-        try:
-            known = self._known.get(composed.draft.idempotency_key)
-            if known is None:
-                return self._plan(composed)
-            if known[0] == composed.digest:
-                return parse_submitted(known[1])
+    def _recall(self, plan: _Plan) -> None:
+        """See whether this draft was submitted before."""
+        composed = plan.composed
+        known = self._known.get(composed.draft.idempotency_key)
+        if known is None:
+            return
+        if known[0] != composed.digest:
             raise ConflictError(
                 "this idempotency key was used for another message", hint="Use a new key for a new message."
             )
-        except (NodeError, ProtocolError) as error:
-            return error
+        plan.outcome = parse_submitted(known[1])
 
-    def _plan(self, composed: Composed) -> Submitted:
-        """Check everything, then take the record in."""
-        draft, content, me = composed.draft, composed.content, self._author.authority
+    def _address(self, plan: _Plan) -> None:
+        """Find its case and whom it goes to, and see that it may be sent now."""
+        composed, me = plan.composed, self._author.authority
+        draft, content = composed.draft, composed.content
         case = self._casebook.case(composed.consultation)
         if case is None and draft.consultation is not None:
             raise no_such_consultation()
-        case = case or self._new_case(composed)
+        plan.case = case or self._new_case(composed)
         handling = effective_handling(draft.handling)
-        recipients = audience(case, draft.recipients, me, content.move)
+        recipients = audience(plan.case, draft.recipients, me, content.move)
         nodes = reachable_nodes(self._directory, recipients, handling, composed.created)
-        sides = _sides_after(case, content, me, recipients)
-        record = self._record(composed, case, recipients, handling)
-        data = record.to_bytes()
+        plan.keys_to = tuple(node.encryption_key for node in nodes)
+        plan.sides = _sides_after(plan.case, content, me, recipients)
+        plan.record = self._record(composed, plan.case, recipients, handling)
+
+    def _write(self, plan: _Plan) -> None:
+        """Write the bytes of the record."""
+        plan.data = plan.record.to_bytes()
+
+    def _take_in(self, plan: _Plan) -> None:
+        """Check the content, then take the record in."""
+        composed, record, content = plan.composed, plan.record, plan.composed.content
         self._require_content(record, content)
-        digest = record_hash(data)
-        self._casebook.open(case)
-        self._casebook.take(record, digest, body=content.body, sides=sides, now_ms=self._now_ms)
-        self._planned.append(
-            _Planned(composed, record, data, digest, tuple(node.encryption_key for node in nodes))
-        )
-        submitted = _submitted(record, digest, case.state)
-        if draft.idempotency_key:
-            self._known[draft.idempotency_key] = (composed.digest, submitted.to_bytes())
-        return submitted
+        plan.digest = record_hash(plan.data)
+        self._casebook.open(plan.case)
+        self._casebook.take(record, plan.digest, body=content.body, sides=plan.sides, now_ms=self._now_ms)
+        self._planned.append(plan)
+        submitted = _submitted(record, plan.digest, plan.case.state)
+        if composed.draft.idempotency_key:
+            self._known[composed.draft.idempotency_key] = (composed.digest, submitted.to_bytes())
+        plan.outcome = submitted
 
     def _record(
         self, composed: Composed, case: Case, recipients: tuple[AuthorityId, ...], handling: tuple[str, ...]
@@ -294,7 +314,7 @@ class SubmitTransaction:
         office.audit.append(self._tx, list(chain.from_iterable(entries)))
         office.faults.point("consultations.submit.stored")
 
-    def _row(self, planned: _Planned, envelope: bytes, kept: bytes) -> RecordRow:
+    def _row(self, planned: _Plan, envelope: bytes, kept: bytes) -> RecordRow:
         return records.row_of(
             planned.record,
             planned.digest,
@@ -305,7 +325,7 @@ class SubmitTransaction:
             sealed=kept,
         )
 
-    def _events(self, planned: _Planned, signature: bytes, row: RecordRow) -> list[AuditEvent]:
+    def _events(self, planned: _Plan, signature: bytes, row: RecordRow) -> list[AuditEvent]:
         joined = reconciliation_of(signature, row.envelope_hash)
         at = moment_of(self._now_ms)
         return [
@@ -339,6 +359,28 @@ class SubmitTransaction:
             records.forget_submissions(self._tx, self._now_ms - IDEMPOTENCY_SECONDS * 1000)
 
 
+def _rounds(plans: Sequence[_Plan]) -> list[list[_Plan]]:
+    """Divide a group so that what builds on another draft, or repeats it, comes in a later round."""
+    rounds: list[list[_Plan]] = []
+    taken: dict[str, int] = {}
+    for plan in plans:
+        names = {plan.composed.consultation, plan.composed.draft.idempotency_key} - {""}
+        place = max(taken.get(name, 0) for name in names)
+        taken.update(dict.fromkeys(names, place + 1))
+        if place == len(rounds):
+            rounds.append([])
+        rounds[place].append(plan)
+    return rounds
+
+
+def _advance(step: Callable[[_Plan], None], plan: _Plan) -> None:
+    """Take a draft through one step; a refusal is its own."""
+    try:
+        step(plan)
+    except (NodeError, ProtocolError) as error:
+        plan.outcome = error
+
+
 def _sides_after(
     case: Case, content: Content, author: AuthorityId, recipients: Sequence[AuthorityId]
 ) -> dict[AuthorityId, State]:
@@ -355,12 +397,12 @@ def _sides_after(
         raise illegal_move(case.state) from None
 
 
-def _signed(planned: _Planned, signature: bytes) -> SignedRecord:
+def _signed(planned: _Plan, signature: bytes) -> SignedRecord:
     attachments = tuple(item.data for item in planned.composed.draft.attachments)
     return SignedRecord(planned.data, signature, attachments, planned.record)
 
 
-def _frame_of(planned: _Planned) -> Frame:
+def _frame_of(planned: _Plan) -> Frame:
     record = planned.record
     return Frame(
         envelope_class=EnvelopeClass.APPLICATION,
@@ -372,7 +414,7 @@ def _frame_of(planned: _Planned) -> Frame:
     )
 
 
-def _outgoing(planned: _Planned, envelope: bytes, row: RecordRow) -> Outgoing:
+def _outgoing(planned: _Plan, envelope: bytes, row: RecordRow) -> Outgoing:
     record = planned.record
     return Outgoing(
         envelope_id=planned.composed.envelope_id,
