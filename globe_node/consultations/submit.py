@@ -13,7 +13,13 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from globe_node.consultations.drafting.compose import Composed, Outcome, SubmitTransaction, compose
+from globe_node.consultations.drafting.compose import (
+    Composed,
+    Outcome,
+    SubmitTransaction,
+    compose,
+    read_draft,
+)
 from globe_node.consultations.drafting.drafts import Draft, Submitted
 from globe_node.consultations.office import Office
 from globe_node.delivery.outbox import Queued
@@ -71,11 +77,15 @@ class Desk:
         self._require_room(drafts)
         loop = asyncio.get_running_loop()
         outcomes: list[asyncio.Future[Outcome]] = []
-        for draft in drafts:
+        contents = [read_draft(draft) for draft in drafts]
+        for draft, content in zip(drafts, contents, strict=True):
             future: asyncio.Future[Outcome] = loop.create_future()
             outcomes.append(future)
+            if isinstance(content, ProtocolError):
+                future.set_result(content)
+                continue
             try:
-                composed = compose(self._office, draft, self._deadline_seconds)
+                composed = compose(self._office, draft, content, self._deadline_seconds)
             except ProtocolError as error:
                 future.set_result(error)
             else:

@@ -96,22 +96,29 @@ class _Plan:
     digest: Digest = field(init=False)
 
 
-def compose(office: Office, draft: Draft, deadline_seconds: int) -> Composed:
-    """Give a draft its ids and times, and check its form and content.
+def read_draft(draft: Draft) -> Content | ProtocolError:
+    """Check form and content of a draft; return the content, or the error with the other side's code."""
+    try:
+        require_form(draft)
+        return read_content(draft.message_type, draft.body)
+    except LocalProtocolError as error:
+        return error
+    except ProtocolError as error:
+        return LocalProtocolError(str(error), code=error.code)
+
+
+def compose(office: Office, draft: Draft, content: Content, deadline_seconds: int) -> Composed:
+    """Give a draft its ids and times.
 
     Args:
         office: the shared parts.
         draft: what somebody wants to send.
+        content: its content, as `read_draft` found it.
         deadline_seconds: how long delivery is tried when the draft does not say.
 
     Raises:
-        LocalProtocolError: a rule does not hold; the code is the one the other side would give.
+        LocalProtocolError: it holds what has no written form (`bad_field`).
     """
-    require_form(draft)
-    try:
-        content = read_content(draft.message_type, draft.body)
-    except ProtocolError as error:
-        raise LocalProtocolError(str(error), code=error.code) from None
     created = moment_of(office.now_ms())
     created_ms = unix_milliseconds(created)
     entropy, me = office.entropy, office.node_keys.authority
