@@ -6,6 +6,7 @@ not measured now keeps its last figures.
 """
 
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -51,5 +52,16 @@ def _measured(measure: Callable[[Path], dict[str, Figure]], folder: Path) -> dic
     return {**part, "circumstances": circumstances}
 
 
+def _end_in_order() -> None:
+    """Let both signals that end programs stop the nodes first, also in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    _end_in_order()
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        tell("stopped before the end")
+        sys.exit(130)

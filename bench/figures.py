@@ -2,6 +2,7 @@
 """Numbers of repeated runs, and the one JSON document they end in. Never a verdict."""
 
 import json
+import re
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,10 @@ from pathlib import Path
 LATEST = Path(__file__).resolve().parent / "latest.json"
 RUNS = 5
 """Counted runs of every measurement; figures are their medians."""
+
+_WIDTH = 120
+_LIST = re.compile(r"\[[^][{}]*\]")
+_OBJECT = re.compile(r"\{[^{}]*\}")
 
 Figure = float | int | str | Mapping[str, "Figure"] | Sequence["Figure"]
 
@@ -48,7 +53,15 @@ def read() -> dict[str, Figure]:
 
 def keep(parts: Mapping[str, Figure]) -> None:
     """Put new parts into the document of the last runs."""
-    LATEST.write_text(json.dumps({**read(), **parts}, indent=2, sort_keys=True) + "\n", "utf-8")
+    text = json.dumps({**read(), **parts}, indent=2, sort_keys=True)
+    for innermost in (_LIST, _OBJECT):
+        text = innermost.sub(_one_line, text)
+    LATEST.write_text(text + "\n", "utf-8")
+
+
+def _one_line(found: re.Match[str]) -> str:
+    line = " ".join(found[0].split())
+    return line if len(line) <= _WIDTH else found[0]
 
 
 def tell(text: str) -> None:

@@ -47,7 +47,7 @@ class Runs:
     def detail(self) -> dict[str, Figure]:
         """Return every value with median, extremes and all runs, and how disturbed they were."""
         found: dict[str, Figure] = {name: summary(self._values(name)) for name in self._kept[0].values}
-        found["others_share"] = [rounded(run.others) for run in self._kept]
+        found["others_share"] = [round(run.others, 3) for run in self._kept]
         return found
 
     def _values(self, name: str) -> list[float]:
