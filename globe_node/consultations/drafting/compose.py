@@ -304,10 +304,10 @@ class SubmitTransaction:
         signed = [
             _signed(one, signature).to_bytes() for one, signature in zip(planned, signatures, strict=True)
         ]
-        envelopes = [
-            e2ee.seal(data, _frame_of(one), one.keys_to, office.entropy)
-            for one, data in zip(planned, signed, strict=True)
+        letters = [
+            e2ee.Letter(data, _frame_of(one), one.keys_to) for one, data in zip(planned, signed, strict=True)
         ]
+        envelopes = e2ee.seal_all(letters, office.entropy)
         kept = [
             office.seal_record(one.record.record_id, data) for one, data in zip(planned, signed, strict=True)
         ]
