@@ -67,7 +67,7 @@ class IntakeTransaction:
             consultations={record.consultation for record in opened},
             record_ids={record.record_id for record in opened},
         )
-        self._rows: list[RecordRow] = []
+        self._taken: list[Opened] = []
         self._verdicts: list[Verdict] = []
         self._events: list[AuditEvent] = []
         self._waiting: list[HeldEnvelope] = []
@@ -87,7 +87,7 @@ class IntakeTransaction:
                 self._count(one.held)
         self._place_parked()
         self._casebook.write()
-        records.add_records(self._tx, self._rows)
+        records.add_records(self._tx, [self._row(opened) for opened in self._taken])
         for held in self._waiting:
             pause = max(LOOK_AGAIN_MS, self._now_ms - held.received_ms)
             until_ms = min(self._now_ms + pause, held.received_ms + PATIENCE_SECONDS * 1000)
@@ -150,7 +150,7 @@ class IntakeTransaction:
         sides = None if late else {side: opened.content.state_after_arrival(case.sides[side], role)}
         self._casebook.open(case)
         self._casebook.take(record, opened.digest, body=opened.content.body, sides=sides, now_ms=self._now_ms)
-        self._rows.append(self._row(opened))
+        self._taken.append(opened)
         self._routes.setdefault(opened.held.sender, set()).add(opened.held.routing_id)
 
     def _opening(self, opened: Opened) -> Case:
