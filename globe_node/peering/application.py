@@ -41,6 +41,8 @@ RESERVED_DESCRIPTORS = 128
 """For the store, the log, the local socket and our own connections to peers."""
 VERSION_FLOORS = {"aiohttp": (3, 14, 5), "cryptography": (50, 0, 2), "pynacl": (1, 6, 2)}
 """Older versions have known faults that the bounds of this room rely on being mended."""
+_TURNS_TO_BEGIN = 3
+"""Turns of the event loop until an accepted connection has a transport that knows its socket."""
 _LOG_RATE = 1 / 60
 """Lines a second about refused connections of one source."""
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -72,6 +74,16 @@ def verify_runtime(connections: int) -> None:
                 hint=f"Raise the limit of open files to {wanted}, or lower [peering] max_connections.",
             )
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def _until_readable(listener: socket.socket) -> None:
+    """Wait for a connection without accepting it: one that is accepted while we are cancelled is lost."""
+    loop, descriptor, readable = asyncio.get_running_loop(), listener.fileno(), asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -155,10 +167,13 @@ class PeerSite:
         self._server = ConnectionServer(self._answer, limits=self._limits)
         try:
             async with asyncio.TaskGroup() as handshakes:
-                while True:
-                    accepted = await self._accept(self._listener)
-                    if accepted is not None:
-                        handshakes.create_task(self._shake_hands(*accepted))
+                try:
+                    while True:
+                        accepted = await self._accept(self._listener)
+                        if accepted is not None:
+                            handshakes.create_task(self._shake_hands(*accepted))
+                finally:
+                    await self._begin_handshakes()
         finally:
             self.close()
             self._server.pre_shutdown()
@@ -182,14 +197,21 @@ class PeerSite:
         self._identity = identity
         self._context = None
 
+    async def _begin_handshakes(self) -> None:
+        """Let what was accepted just now begin: asyncio closes no connection that is cancelled before."""
+        for _ in range(_TURNS_TO_BEGIN):
+            await self._clock.sleep(0)
+
     async def _accept(self, listener: socket.socket) -> tuple[socket.socket, str, Lease] | None:
+        await _until_readable(listener)
         try:
-            connected, address = await asyncio.get_running_loop().sock_accept(listener)
+            connected, address = listener.accept()
         except OSError as error:
             if error.errno in _EXHAUSTED:
                 self._note("no more connections can be accepted", source="", reason="descriptors")
                 await self._clock.sleep(ACCEPT_PAUSE_SECONDS)
             return None
+        connected.setblocking(False)
         source = str(address[0])
         lease = self._gate.admit(source)
         if lease is None:

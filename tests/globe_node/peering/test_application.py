@@ -412,20 +412,20 @@ async def test_strangers_fill_no_log() -> None:
 
 
 async def test_f25_without_descriptors_the_site_pauses_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = asyncio.get_running_loop()
-    accept = loop.sock_accept
+    accept = socket.socket.accept
     pauses: list[float] = []
 
-    async def exhausted(listener: socket.socket) -> tuple[socket.socket, object]:
+    def exhausted(listener: socket.socket) -> tuple[socket.socket, object]:
         if len(pauses) < 2:
             raise OSError(errno.EMFILE, "too many")
-        return await accept(listener)
+        return accept(listener)
 
     class Counting(SystemClock):
         async def sleep(self, seconds: float) -> None:
-            pauses.append(seconds)
+            if seconds:
+                pauses.append(seconds)
 
-    monkeypatch.setattr(loop, "sock_accept", exhausted)
+    monkeypatch.setattr(socket.socket, "accept", exhausted)
     async with running_site(clock=Counting()) as open_site:
         request = close(head_of(open_site, 4) + b"body")
         assert b" 200 " in await exchange(open_site.port, request)
@@ -463,3 +463,17 @@ async def test_stopping_lets_a_request_in_work_end() -> None:
     answer = await answered
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert ReasonCode.BUSY.encode() not in answer
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_stopping_closes_a_connection_that_came_in_that_moment(turns: int) -> None:
+    with socket.socket() as client:
+        client.settimeout(5.0)
+        async with running_site() as open_site:
+            await asyncio.sleep(0)
+            client.connect((LOCAL, open_site.port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.to_thread(client.recv, 1) == b""
