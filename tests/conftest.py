@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for every test: examples are judged by what they do, not by how fast a busy machine is."""
+"""What holds for every test: the same examples at every run, judged by what they do, not by how fast.
+
+`EXPLORE=1 make test` draws new examples; what it finds becomes a named test.
+"""
+
+import os
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("house")
+settings.register_profile(
+    "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", parent=settings.get_profile("house"), derandomize=False)
+settings.load_profile("explore" if os.environ.get("EXPLORE") else "house")
