@@ -55,7 +55,8 @@ class Script:
     def lacks(self) -> list[str]:
         """Return what is missing on this machine."""
         packages = [f"package {name}" for name in self.packages if not self._has(name)]
-        programs = [f"program {name}" for name in self.programs if shutil.which(name) is None]
+        places = os.pathsep.join((str(Path(self.interpreter).parent), os.environ.get("PATH", os.defpath)))
+        programs = [f"program {name}" for name in self.programs if shutil.which(name, path=places) is None]
         variables = [f"variable {name}" for name in self.variables if not os.environ.get(name)]
         return packages + programs + variables
 
@@ -185,7 +186,9 @@ def _median(found: Mapping[str, Any] | None) -> float | None:
 
 
 def _number(value: object) -> str:
-    return f"{value:,.4g}" if isinstance(value, int | float) else "-"
+    if not isinstance(value, int | float):
+        return "-"
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.4g}"
 
 
 if __name__ == "__main__":
