@@ -30,7 +30,7 @@ from globe_node.peering.bodies import BodyReader
 from globe_node.peering.connection import ConnectionServer, PeerConnection
 from globe_node.peering.endpoints import Endpoints
 from globe_node.peering.settings import SiteLimits
-from globe_node.peering.tls import ServerContext, TrustedPeers, server_context, shrink_buffers
+from globe_node.peering.tls import LineContext, TrustedPeers, server_context, shrink_buffers
 from keys.tls_identity import TLSIdentity
 from protocol.directory.endpoints import parse_endpoint
 
@@ -122,7 +122,7 @@ class PeerSite:
         self._door = ErrorDoor(self._endpoints.serve, log)
         self._server: ConnectionServer | None = None
         self._listener: socket.socket | None = None
-        self._context: ServerContext | None = None
+        self._context: LineContext | None = None
         peers.on_change(self._trust_changed)
 
     @property
@@ -239,7 +239,7 @@ class PeerSite:
             lease.release()
             raise
 
-    def _current_context(self) -> ServerContext:
+    def _current_context(self) -> LineContext:
         if self._context is None:
             self._context = server_context(self._identity, self._peers)
         return self._context

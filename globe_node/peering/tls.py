@@ -90,56 +90,39 @@ class LineObject(ssl.SSLObject):
             raise ssl.SSLError(ssl.SSL_ERROR_SSL, "no common application protocol")
         shown = self.getpeercert(binary_form=True) or b""
         context = self.context
-        if not isinstance(context, _LineContext) or not context.trusts(shown):
+        if not isinstance(context, LineContext) or not context.expects(shown):
             raise ssl.SSLCertVerificationError(ssl.SSL_ERROR_SSL, "not an expected certificate")
         self.peer_certificate_der = shown
 
 
-class _LineContext(ssl.SSLContext):
-    """A context that knows which certificates are expected."""
+class LineContext(ssl.SSLContext):
+    """A context that knows which certificates the other end may show.
+
+    Attributes:
+        expects: whether it may show the certificate with this DER, asked at the end of each handshake.
+    """
 
     sslobject_class = LineObject
-
-    def trusts(self, certificate_der: bytes) -> bool:
-        raise NotImplementedError
+    expects: Callable[[bytes], bool]
 
 
-class ServerContext(_LineContext):
-    """Trusts what the directory trusts, as of when it was made, and refuses what was removed since."""
-
-    peers: TrustedPeers
-
-    def trusts(self, certificate_der: bytes) -> bool:
-        """Return whether this certificate is active now."""
-        return self.peers.identity_of(certificate_der) is not None
-
-
-class ClientContext(_LineContext):
-    """Trusts the certificates of one node."""
-
-    pins: frozenset[bytes]
-
-    def trusts(self, certificate_der: bytes) -> bool:
-        """Return whether the node may show this certificate."""
-        return certificate_der in self.pins
-
-
-def server_context(identity: TLSIdentity, peers: TrustedPeers) -> ServerContext:
+def server_context(identity: TLSIdentity, peers: TrustedPeers) -> LineContext:
     """Make the context for those who connect to us.
 
-    It holds the certificates of this moment; make a new one when `peers` changes.
+    It holds the certificates of this moment, and refuses what was removed since; make a new one when `peers`
+    changes.
 
     Spec: PROTOCOL.md section 11.1.
     """
-    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
-    context.peers = peers
+    context = LineContext(ssl.PROTOCOL_TLS_SERVER)
+    context.expects = lambda certificate_der: peers.identity_of(certificate_der) is not None
     context.num_tickets = 0
     context.sni_callback = _note_asked_name
     _complete(context, identity, peers.certificates())
     return context
 
 
-def client_context(identity: TLSIdentity, pins: Iterable[bytes]) -> ClientContext:
+def client_context(identity: TLSIdentity, pins: Iterable[bytes]) -> LineContext:
     """Make the context for connecting to one node.
 
     Args:
@@ -148,10 +131,11 @@ def client_context(identity: TLSIdentity, pins: Iterable[bytes]) -> ClientContex
 
     Spec: PROTOCOL.md section 11.1.
     """
-    context = ClientContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.pins = frozenset(pin for pin in pins if pin)
+    expected = frozenset(pin for pin in pins if pin)
+    context = LineContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.expects = expected.__contains__
     context.check_hostname = False
-    _complete(context, identity, sorted(context.pins))
+    _complete(context, identity, sorted(expected))
     return context
 
 

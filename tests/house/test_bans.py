@@ -72,6 +72,12 @@ def test_b18_nothing_is_evaluated() -> None:
     assert found == []
 
 
+def test_no_method_waits_for_a_subclass() -> None:
+    """What others implement is a `Protocol`: a type checker finds what is missing, not a run."""
+    found = [_at(path, node) for path, node in _nodes() if _name(node) == "NotImplementedError"]
+    assert found == []
+
+
 def test_modules_are_imported_by_name_in_one_place_only() -> None:
     places = {
         path for path, node in _nodes() if isinstance(node, ast.Call) and _name(node.func) == "import_module"

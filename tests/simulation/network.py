@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from globe_node.delivery.link import Answer, Operation, PeerAddress, PeerIdentity, RequestHandler
 from globe_node.errors import PeerUnreachableError
@@ -42,15 +42,19 @@ class Weather:
         )
 
 
-class Host:
+class Host(Protocol):
     """One running process, as the network sees it."""
 
-    alive: bool
-    handler: RequestHandler
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+
+    @property
+    def handler(self) -> RequestHandler:
+        """What answers its requests."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> object:
         """Run work that dies with the process."""
-        raise NotImplementedError
 
 
 class Network:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from globe_node.delivery.link import RequestHandler
 from globe_node.logs import SilentLog
 from globe_node.node import Node, NodeParts, build_node
 from globe_node.store.database import Database
 from globe_node.store.door import InlineDoor, Transaction
 from tests.simulation.checkers import Remains
 from tests.simulation.loop import VirtualClock
-from tests.simulation.network import Host, Network, Weather
+from tests.simulation.network import Network, Weather
 from tests.simulation.residents import Residents, Said
 from tests.support.directory import certified_node_keys, sample_network
 from tests.support.entropy import SeededEntropy
@@ -89,8 +90,10 @@ class History:
         return str(self._hash.hexdigest())
 
 
-class Process(Host):
-    """One life of one node. Implements `FaultPoints`."""
+class Process:
+    """One life of one node. Implements `FaultPoints`, and `Host` from when it serves."""
+
+    handler: RequestHandler
 
     def __init__(self, world: "World", name: str, life: int) -> None:
         self.alive = True
