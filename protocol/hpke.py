@@ -3,8 +3,8 @@
 
 Not an authentication of the sender: that is what signatures are for. No pre-shared keys, no other modes.
 
-1. The product uses one suite, `PRODUCT`: X-Wing, HKDF-SHA256, AES-256-GCM. The others serve outside test
-   data and group encryption; nothing is ever negotiated.
+1. Envelopes use one suite, `PRODUCT`: X-Wing, HKDF-SHA256, AES-256-GCM. The others serve outside test data
+   and group encryption, which may bring its own key encapsulation; nothing is ever negotiated.
 2. A public key is admitted once: ML-KEM coefficients in range, X25519 canonical and of high order.
 3. An all-zero X25519 result is refused on both sides.
 4. Whatever fails in opening is one and the same error: the other side learns no detail.
@@ -36,6 +36,8 @@ X25519_KEY_BYTES = 32
 _MLKEM_PUBLIC_KEY_BYTES = 1184
 _MLKEM_ENCAPSULATED_BYTES = 1088
 _XWING_LABEL = b"\\.//^\\"
+_XWING_DERIVE = b"HPKE-v1KEM\x64\x7a\x00\x0dDeriveKeyPair"
+"""What separates a derived seed from all else that is derived: version, mechanism, label with its length."""
 _FIELD_PRIME = 2**255 - 19
 _ANY_SCALAR = bytes(31) + b"\x40"
 """A scalar as RFC 7748 clamps it: a multiple of 8, so low-order points become zero."""
@@ -112,6 +114,17 @@ def expand_xwing_seed(seed: bytes) -> XWingSecrets:
 def xwing_public_key(seed: bytes) -> bytes:
     """Return the public key, 1216 bytes, of a seed of 32 bytes."""
     return expand_xwing_seed(seed).public_key
+
+
+def xwing_derive_seed(material: bytes) -> bytes:
+    """Return the seed of 32 bytes that follows from secret material of 32 bytes or more.
+
+    Spec: draft-ietf-hpke-pq section 4 (`DeriveKeyPair`); draft-ietf-hpke-hpke section 4 (`LabeledDerive`).
+    """
+    if len(material) < XWING_SEED_BYTES:
+        raise LocalProtocolError("an X-Wing seed derived from too little material")
+    labeled = b"".join((material, _XWING_DERIVE, XWING_SEED_BYTES.to_bytes(2, "big")))
+    return shake_256(labeled).digest(XWING_SEED_BYTES)
 
 
 def xwing_encapsulate(public_key: XWingPublicKey, entropy: Entropy) -> tuple[bytes, bytes]:
@@ -225,14 +238,16 @@ class AEAD(IntEnum):
     EXPORT_ONLY = 0xFFFF
 
 
-_HASHES = {KDF.HKDF_SHA256: ("sha256", 32), KDF.HKDF_SHA384: ("sha384", 48), KDF.HKDF_SHA512: ("sha512", 64)}
-_CIPHERS: dict[AEAD, tuple[int, Callable[[bytes], AESGCM | ChaCha20Poly1305]]] = {
+HASHES = {KDF.HKDF_SHA256: ("sha256", 32), KDF.HKDF_SHA384: ("sha384", 48), KDF.HKDF_SHA512: ("sha512", 64)}
+"""Name and output bytes of the hash of each function."""
+CIPHERS: dict[AEAD, tuple[int, Callable[[bytes], AESGCM | ChaCha20Poly1305]]] = {
     AEAD.AES_128_GCM: (16, AESGCM),
     AEAD.AES_256_GCM: (32, AESGCM),
     AEAD.CHACHA20_POLY1305: (32, ChaCha20Poly1305),
 }
-_NONCE_BYTES = 12
-_TAG_BYTES = 16
+"""Key bytes and constructor of each cipher that encrypts."""
+NONCE_BYTES = 12
+TAG_BYTES = 16
 
 
 def _labeled_extract(hash_name: str, prefix: bytes, salt: bytes, label: bytes, material: bytes) -> bytes:
@@ -242,11 +257,11 @@ def _labeled_extract(hash_name: str, prefix: bytes, salt: bytes, label: bytes, m
 def _labeled_expand(
     hash_name: str, prefix: bytes, secret: bytes, label: bytes, info: bytes, size: int
 ) -> bytes:
-    return _hkdf_expand(hash_name, secret, size.to_bytes(2, "big") + prefix + label + info, size)
+    return hkdf_expand(hash_name, secret, size.to_bytes(2, "big") + prefix + label + info, size)
 
 
-def _hkdf_expand(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
-    """Return `size` bytes, at most 255 times the hash length, as the callers checked.
+def hkdf_expand(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
+    """Return `size` bytes of HKDF-Expand, at most 255 times the hash length, as the callers checked.
 
     Spec: RFC 5869 section 2.3.
     """
@@ -279,16 +294,16 @@ class _Schedule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Three algorithms that are used together."""
+    """Three algorithms that are used together; the first by its registered number, mostly a `KEM`."""
 
-    kem: KEM
+    kem: int
     kdf: KDF
     aead: AEAD
     _schedule: _Schedule = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        hash_name, hash_bytes = _HASHES[self.kdf]
-        key_bytes, cipher = _CIPHERS.get(self.aead, (0, None))
+        hash_name, hash_bytes = HASHES[self.kdf]
+        key_bytes, cipher = CIPHERS.get(self.aead, (0, None))
         prefix = b"HPKE-v1" + self.suite_id()
         start = b"\0" + _labeled_extract(hash_name, prefix, b"", b"psk_id_hash", b"")
         schedule = _Schedule(hash_name, hash_bytes, key_bytes, cipher, prefix, start)
@@ -328,7 +343,7 @@ class Context:
         self._base_nonce = 0
         if schedule.cipher is not None:
             self._cipher = schedule.cipher(self._expand(b"key", schedule.key_bytes))
-            self._base_nonce = int.from_bytes(self._expand(b"base_nonce", _NONCE_BYTES), "big")
+            self._base_nonce = int.from_bytes(self._expand(b"base_nonce", NONCE_BYTES), "big")
 
     def seal(self, aad: bytes, plaintext: bytes) -> bytes:
         """Encrypt the next message; the result is 16 bytes longer."""
@@ -362,9 +377,9 @@ class Context:
         return _labeled_expand(schedule.hash_name, schedule.prefix, self._secret, label, self._context, size)
 
     def _nonce(self) -> bytes:
-        if self._next >= (1 << (8 * _NONCE_BYTES)) - 1:
+        if self._next >= (1 << (8 * NONCE_BYTES)) - 1:
             raise LocalProtocolError("the context has no nonce left")
-        return (self._base_nonce ^ self._next).to_bytes(_NONCE_BYTES, "big")
+        return (self._base_nonce ^ self._next).to_bytes(NONCE_BYTES, "big")
 
     def _require_cipher(self) -> AESGCM | ChaCha20Poly1305:
         if self._cipher is None:
@@ -373,7 +388,7 @@ class Context:
 
 
 # --- single messages of the product -----------------------------------------------------------------------
-OVERHEAD_BYTES = XWING_ENCAPSULATED_BYTES + _TAG_BYTES
+OVERHEAD_BYTES = XWING_ENCAPSULATED_BYTES + TAG_BYTES
 """How much longer `seal` makes a message."""
 
 
