@@ -6,15 +6,18 @@
 3. What is signed is read by `parse`, which refuses any bytes that are not the written form of their value.
 4. What is not signed may be read by `read_json`: any white space and order, all other rules alike.
 5. A moment is text: RFC 3339 in UTC with milliseconds and `Z`, between the years 2000 and 2199.
+6. Whoever takes values out of what was read names what it expects: a value of another type or outside its
+   bounds, and a member that is missing, are `bad_field`, a member that is not known is `unknown_field`.
+   Nothing is converted (a boolean is no number), and errors never quote what was read.
 """
 
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from protocol import limits
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode
@@ -105,6 +108,59 @@ def parse_moment(text: str) -> datetime:
         except ValueError:
             pass
     raise MalformedError("not a moment in UTC with milliseconds", code=ReasonCode.BAD_FIELD)
+
+
+def outside_rule(what: str) -> MalformedError:
+    """Return the error for a value that breaks its rule."""
+    return MalformedError(f"{what}: outside its rule", code=ReasonCode.BAD_FIELD)
+
+
+def require_members(value: JSONObject, names: Set[str], what: str) -> None:
+    """Refuse an object that has other members than these.
+
+    Raises:
+        MalformedError: `unknown_field` or `bad_field`.
+    """
+    if value.keys() != names:
+        if value.keys() - names:
+            raise MalformedError(f"{what}: a member that is not known", code=ReasonCode.UNKNOWN_FIELD)
+        raise MalformedError(f"{what}: a member is missing", code=ReasonCode.BAD_FIELD)
+
+
+def text_of(value: JSONValue, what: str) -> str:
+    """Take a text."""
+    if not isinstance(value, str):
+        raise outside_rule(what)
+    return value
+
+
+def count_of(value: JSONValue, what: str) -> int:
+    """Take a whole number from 0."""
+    if type(value) is not int or value < 0:
+        raise outside_rule(what)
+    return value
+
+
+def object_of(value: JSONValue, what: str) -> JSONObject:
+    """Take an object."""
+    if not isinstance(value, Mapping):
+        raise outside_rule(what)
+    return value
+
+
+def items_of(value: JSONValue, most: int, what: str) -> Sequence[JSONValue]:
+    """Take a list of at most `most` items."""
+    if not isinstance(value, list | tuple) or len(value) > most:
+        raise outside_rule(what)
+    return value
+
+
+def texts_of(value: JSONValue, most: int, what: str) -> tuple[str, ...]:
+    """Take a list of at most `most` texts."""
+    items = items_of(value, most, what)
+    if not all(isinstance(item, str) for item in items):
+        raise outside_rule(what)
+    return tuple(cast("Sequence[str]", items))
 
 
 def _encode(value: JSONValue) -> bytes:

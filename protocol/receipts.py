@@ -8,17 +8,24 @@
 5. What is known of a delivery only moves forward, and what ended badly never turns good.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
 from protocol import canonical, limits
-from protocol.canonical import JSONObject, JSONValue
+from protocol.canonical import (
+    JSONObject,
+    JSONValue,
+    count_of,
+    items_of,
+    object_of,
+    outside_rule,
+    require_members,
+    text_of,
+)
 from protocol.errors import (
     LocalProtocolError,
-    MalformedError,
     ReasonCode,
     RemoteProtocolError,
     UnsupportedVersionError,
@@ -256,81 +263,55 @@ def _read(value: JSONObject) -> Receipt:
     version = value.get("v")
     if type(version) is int and version != RECEIPT_VERSION:
         raise UnsupportedVersionError("a version of receipts that is not spoken here")
-    _members(value, _MEMBERS)
+    require_members(value, _MEMBERS, "receipt")
     if type(version) is not int or value["kind"] != RECEIPT_KIND:
-        raise _bad("kind or version")
-    issuer = _object(value["issuer"], _ISSUER_MEMBERS)
-    directory = _object(value["directory"], _DIRECTORY_MEMBERS)
-    size = directory["size"]
-    if type(size) is not int or size < 0:
-        raise _bad("directory")
+        raise outside_rule("kind or version")
+    issuer = object_of(value["issuer"], "issuer")
+    require_members(issuer, _ISSUER_MEMBERS, "issuer")
+    directory = object_of(value["directory"], "directory")
+    require_members(directory, _DIRECTORY_MEMBERS, "directory")
     receipt = Receipt(
-        receipt_id=parse_record_id(_string(value["receipt_id"])),
+        receipt_id=parse_record_id(text_of(value["receipt_id"], "receipt_id")),
         issuer=Issuer(
-            authority=parse_authority_id(_string(issuer["authority"])),
-            node=parse_node_id(_string(issuer["node"])),
-            key=parse_key_id(_string(issuer["key"])),
+            authority=parse_authority_id(text_of(issuer["authority"], "authority")),
+            node=parse_node_id(text_of(issuer["node"], "node")),
+            key=parse_key_id(text_of(issuer["key"], "key")),
         ),
-        to=parse_authority_id(_string(value["to"])),
-        created=canonical.parse_moment(_string(value["created"])),
+        to=parse_authority_id(text_of(value["to"], "to")),
+        created=canonical.parse_moment(text_of(value["created"], "created")),
         entries=_entries(value["entries"]),
-        directory=DirectoryView(size, parse_digest(_string(directory["root"]))),
+        directory=DirectoryView(
+            count_of(directory["size"], "size"), parse_digest(text_of(directory["root"], "root"))
+        ),
     )
     if receipt.to == receipt.issuer.authority:
-        raise _bad("to")
+        raise outside_rule("to")
     return receipt
 
 
 def _entries(value: JSONValue) -> tuple[ReceiptEntry, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise _bad("entries")
-    if not 1 <= len(value) <= limits.MAX_RECEIPT_ENTRIES:
-        raise _bad("entries")
-    entries = tuple(_entry(item) for item in value)
-    if len({entry.envelope for entry in entries}) != len(entries):
-        raise _bad("entries")
+    entries = tuple(_entry(item) for item in items_of(value, limits.MAX_RECEIPT_ENTRIES, "entries"))
+    if not entries or len({entry.envelope for entry in entries}) != len(entries):
+        raise outside_rule("entries")
     own = [entry.status is ReceiptStatus.UNDELIVERABLE for entry in entries]
     if any(own) and not all(own):
-        raise _bad("entries")
+        raise outside_rule("entries")
     return entries
 
 
 def _entry(value: JSONValue) -> ReceiptEntry:
-    entry = _object(value, _ENTRY_MEMBERS)
-    record, reason = _string(entry["record"]), _string(entry["reason"])
+    entry = object_of(value, "entry")
+    require_members(entry, _ENTRY_MEMBERS, "entry")
+    record, reason = text_of(entry["record"], "record"), text_of(entry["reason"], "reason")
     try:
-        status = ReceiptStatus(_string(entry["status"]))
+        status = ReceiptStatus(text_of(entry["status"], "status"))
         why = ReasonCode(reason) if reason else None
     except ValueError:
-        raise _bad("status or reason") from None
+        raise outside_rule("status or reason") from None
     if status.has_reason != (why is not None):
-        raise _bad("reason")
+        raise outside_rule("reason")
     if record:
         parse_digest(record)
     elif status is not ReceiptStatus.REJECTED:
-        raise _bad("record")
-    return ReceiptEntry(parse_digest(_string(entry["envelope"])), record, status, why)
-
-
-def _bad(what: str) -> MalformedError:
-    return MalformedError(f"{what}: outside its rule", code=ReasonCode.BAD_FIELD)
-
-
-def _members(value: JSONObject, names: frozenset[str]) -> None:
-    if value.keys() - names:
-        raise MalformedError("a member that is not known", code=ReasonCode.UNKNOWN_FIELD)
-    if value.keys() != names:
-        raise _bad("members")
-
-
-def _object(value: JSONValue, names: frozenset[str]) -> JSONObject:
-    if not isinstance(value, Mapping):
-        raise _bad("an object")
-    _members(value, names)
-    return value
-
-
-def _string(value: JSONValue) -> str:
-    if not isinstance(value, str):
-        raise _bad("a string")
-    return value
+        raise outside_rule("record")
+    return ReceiptEntry(parse_digest(text_of(entry["envelope"], "envelope")), record, status, why)

@@ -16,10 +16,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import cast
 
 from protocol import canonical, limits
-from protocol.canonical import JSONObject, JSONValue
+from protocol.canonical import (
+    JSONObject,
+    JSONValue,
+    count_of,
+    items_of,
+    object_of,
+    outside_rule,
+    require_members,
+    text_of,
+    texts_of,
+)
 from protocol.codes.handling import is_handling
 from protocol.codes.message_types import MessageType
 from protocol.errors import (
@@ -258,7 +267,7 @@ def parse_signed_record(data: bytes) -> SignedRecord:
     signature = reader.op(MAX_BLOCK_BYTES)
     count = reader.u8()
     if count > limits.MAX_ATTACHMENTS:
-        raise _bad("attachments")
+        raise outside_rule("attachments")
     attachments = tuple(reader.op(limits.MAX_ATTACHMENT_TOTAL_BYTES) for _ in range(count))
     reader.finish()
     content = parse_record(record)
@@ -319,25 +328,25 @@ def _read(value: JSONObject) -> Record:
     version = value.get("v")
     if type(version) is int and version != RECORD_VERSION:
         raise UnsupportedVersionError("a version of records that is not spoken here")
-    _members(value, _MEMBERS, "record")
+    require_members(value, _MEMBERS, "record")
     if type(version) is not int or value["kind"] != RECORD_KIND:
-        raise _bad("kind or version")
+        raise outside_rule("kind or version")
     author = _author(value["author"])
-    record_id = parse_record_id(_string(value["record_id"], "record id"))
-    author_seq = _count(value["author_seq"], "author_seq")
-    prev, in_reply_to = _string(value["prev"], "prev"), _string(value["in_reply_to"], "in_reply_to")
+    record_id = parse_record_id(text_of(value["record_id"], "record id"))
+    author_seq = count_of(value["author_seq"], "author_seq")
+    prev, in_reply_to = text_of(value["prev"], "prev"), text_of(value["in_reply_to"], "in_reply_to")
     if (author_seq == 1) != (prev == "") or author_seq < 1:
-        raise _bad("chain position")
+        raise outside_rule("chain position")
     if prev:
         parse_digest(prev)
     if in_reply_to and parse_record_id(in_reply_to) == record_id:
-        raise _bad("in_reply_to")
+        raise outside_rule("in_reply_to")
     created, expires = _moment(value["created"]), _moment(value["expires"])
     if not created < expires <= created + _LIFETIME:
-        raise _bad("lifetime")
+        raise outside_rule("lifetime")
     return Record(
         type=_type(value["type"]),
-        consultation=parse_consultation_id(_string(value["consultation"], "consultation")),
+        consultation=parse_consultation_id(text_of(value["consultation"], "consultation")),
         record_id=record_id,
         author=author,
         author_seq=author_seq,
@@ -349,142 +358,100 @@ def _read(value: JSONObject) -> Record:
         in_reply_to=in_reply_to,
         handling=_handling(value["handling"]),
         legal_basis=_legal_basis(value["legal_basis"]),
-        body=_object(value["body"], "body"),
+        body=object_of(value["body"], "body"),
         attachments=_attachments(value["attachments"]),
         directory=_directory(value["directory"]),
     )
 
 
-def _bad(what: str) -> MalformedError:
-    return MalformedError(f"{what}: outside its rule", code=ReasonCode.BAD_FIELD)
-
-
-def _members(value: JSONObject, names: frozenset[str], what: str) -> None:
-    if value.keys() != names:
-        if value.keys() - names:
-            raise MalformedError(f"{what}: a member that is not known", code=ReasonCode.UNKNOWN_FIELD)
-        raise MalformedError(f"{what}: a member is missing", code=ReasonCode.BAD_FIELD)
-
-
-def _string(value: JSONValue, what: str) -> str:
-    if not isinstance(value, str):
-        raise _bad(what)
-    return value
-
-
-def _count(value: JSONValue, what: str) -> int:
-    if type(value) is not int or value < 0:
-        raise _bad(what)
-    return value
-
-
-def _object(value: JSONValue, what: str) -> JSONObject:
-    if not isinstance(value, Mapping):
-        raise _bad(what)
-    return value
-
-
-def _items(value: JSONValue, most: int, what: str) -> Sequence[JSONValue]:
-    if not isinstance(value, list | tuple) or len(value) > most:
-        raise _bad(what)
-    return value
-
-
-def _strings(value: JSONValue, most: int, what: str) -> tuple[str, ...]:
-    items = _items(value, most, what)
-    if not all(isinstance(item, str) for item in items):
-        raise _bad(what)
-    return tuple(cast("Sequence[str]", items))
-
-
 def _moment(value: JSONValue) -> datetime:
-    return canonical.parse_moment(_string(value, "time"))
+    return canonical.parse_moment(text_of(value, "time"))
 
 
 def _type(value: JSONValue) -> MessageType:
     found = _TYPES.get(value) if isinstance(value, str) else None
     if found is None:
-        raise _bad("message type")
+        raise outside_rule("message type")
     return found
 
 
 def _author(value: JSONValue) -> Author:
-    entry = _object(value, "author")
-    _members(entry, _AUTHOR_MEMBERS, "author")
-    incarnation = _string(entry["incarnation"], "incarnation")
+    entry = object_of(value, "author")
+    require_members(entry, _AUTHOR_MEMBERS, "author")
+    incarnation = text_of(entry["incarnation"], "incarnation")
     if not _INCARNATION.fullmatch(incarnation):
-        raise _bad("incarnation")
+        raise outside_rule("incarnation")
     return Author(
-        authority=parse_authority_id(_string(entry["authority"], "authority")),
-        node=parse_node_id(_string(entry["node"], "node")),
-        key=parse_key_id(_string(entry["key"], "key")),
+        authority=parse_authority_id(text_of(entry["authority"], "authority")),
+        node=parse_node_id(text_of(entry["node"], "node")),
+        key=parse_key_id(text_of(entry["key"], "key")),
         incarnation=incarnation,
     )
 
 
 def _seen(value: JSONValue, author: AuthorityId) -> Mapping[AuthorityId, Digest]:
-    entries = _object(value, "seen")
+    entries = object_of(value, "seen")
     if len(entries) > limits.MAX_RECIPIENTS or author in entries:
-        raise _bad("seen")
+        raise outside_rule("seen")
     return {
-        parse_authority_id(authority): parse_digest(_string(digest, "seen"))
+        parse_authority_id(authority): parse_digest(text_of(digest, "seen"))
         for authority, digest in entries.items()
     }
 
 
 def _recipients(value: JSONValue, author: AuthorityId) -> tuple[AuthorityId, ...]:
-    names = _strings(value, limits.MAX_RECIPIENTS, "recipients")
+    names = texts_of(value, limits.MAX_RECIPIENTS, "recipients")
     if not names or author in names or list(names) != sorted(set(names)):
-        raise _bad("recipients")
+        raise outside_rule("recipients")
     return tuple(parse_authority_id(name) for name in names)
 
 
 def _handling(value: JSONValue) -> tuple[str, ...]:
-    codes = _strings(value, limits.MAX_LIST_ITEMS, "handling")
+    codes = texts_of(value, limits.MAX_LIST_ITEMS, "handling")
     if not is_handling(codes):
-        raise _bad("handling")
+        raise outside_rule("handling")
     return codes
 
 
 def _legal_basis(value: JSONValue) -> tuple[str, ...]:
-    texts = _strings(value, limits.MAX_LIST_ITEMS, "legal_basis")
+    texts = texts_of(value, limits.MAX_LIST_ITEMS, "legal_basis")
     if not all(is_line(text, limits.MAX_NAME_CHARACTERS) for text in texts):
-        raise _bad("legal_basis")
+        raise outside_rule("legal_basis")
     return texts
 
 
 def _attachments(value: JSONValue) -> tuple[Attachment, ...]:
-    entries = tuple(_attachment(item) for item in _items(value, limits.MAX_ATTACHMENTS, "attachments"))
+    entries = tuple(_attachment(item) for item in items_of(value, limits.MAX_ATTACHMENTS, "attachments"))
     if len({entry.id for entry in entries}) != len(entries):
-        raise _bad("attachments")
+        raise outside_rule("attachments")
     if sum(entry.size for entry in entries) > limits.MAX_ATTACHMENT_TOTAL_BYTES:
         raise MalformedError("attachments over their total size", code=ReasonCode.TOO_LARGE)
     return entries
 
 
 def _attachment(value: JSONValue) -> Attachment:
-    entry = _object(value, "attachment")
-    _members(entry, _ATTACHMENT_MEMBERS, "attachment")
-    name, media_type = _string(entry["name"], "name"), _string(entry["media_type"], "media type")
-    tag, language = _string(entry["id"], "attachment id"), _string(entry["language"], "language")
+    entry = object_of(value, "attachment")
+    require_members(entry, _ATTACHMENT_MEMBERS, "attachment")
+    name, media_type = text_of(entry["name"], "name"), text_of(entry["media_type"], "media type")
+    tag, language = text_of(entry["id"], "attachment id"), text_of(entry["language"], "language")
     if not (is_tag(tag) and is_file_name(name) and is_media_type(media_type)):
-        raise _bad("attachment")
+        raise outside_rule("attachment")
     if language and not is_language(language):
-        raise _bad("language")
+        raise outside_rule("language")
     return Attachment(
         id=tag,
         name=name,
         media_type=media_type,
-        size=_count(entry["size"], "size"),
-        sha256=parse_digest(_string(entry["sha256"], "sha256")),
+        size=count_of(entry["size"], "size"),
+        sha256=parse_digest(text_of(entry["sha256"], "sha256")),
         language=language,
         handling=_handling(entry["handling"]),
     )
 
 
 def _directory(value: JSONValue) -> DirectoryView:
-    entry = _object(value, "directory")
-    _members(entry, _DIRECTORY_MEMBERS, "directory")
+    entry = object_of(value, "directory")
+    require_members(entry, _DIRECTORY_MEMBERS, "directory")
     return DirectoryView(
-        size=_count(entry["size"], "size"), root=parse_digest(_string(entry["root"], "root"))
+        size=count_of(entry["size"], "size"), root=parse_digest(text_of(entry["root"], "root"))
     )

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol import canonical, limits
+from protocol.canonical import items_of, object_of, require_members, text_of
 from protocol.errors import MalformedError, ReasonCode, UnsupportedVersionError
 from protocol.identifiers import EnvelopeId
 from protocol.octets import Reader, Writer, base64_text, parse_base64
@@ -103,10 +104,9 @@ def parse_envelopes_answer(body: bytes) -> EnvelopesAnswer:
         MalformedError: not such an answer.
     """
     members = canonical.parse_object(body, limits.MAX_ANSWER_BYTES)
-    if set(members) != _ANSWER_MEMBERS:
-        raise MalformedError("not the members of an answer", code=ReasonCode.UNKNOWN_FIELD)
-    receipts = [parse_base64(_text(item)) for item in _list(members["receipts"])]
-    pending = [_envelope_id(item) for item in _list(members["pending"])]
+    require_members(members, _ANSWER_MEMBERS, "answer")
+    receipts = [parse_base64(text_of(item, "receipts")) for item in _items(members["receipts"], "receipts")]
+    pending = [_envelope_id(item) for item in _items(members["pending"], "pending")]
     return EnvelopesAnswer(tuple(receipts), tuple(pending), _parse_refused(members["refused"]))
 
 
@@ -126,8 +126,7 @@ def parse_refusals(body: bytes) -> Mapping[EnvelopeId, ReasonCode]:
         MalformedError: not such an answer.
     """
     members = canonical.parse_object(body, limits.MAX_ANSWER_BYTES)
-    if set(members) != {"refused"}:
-        raise MalformedError("not the members of an answer", code=ReasonCode.UNKNOWN_FIELD)
+    require_members(members, {"refused"}, "answer")
     return _parse_refused(members["refused"])
 
 
@@ -163,10 +162,10 @@ def _refused_members(refused: Mapping[EnvelopeId, ReasonCode]) -> list[dict[str,
 
 def _parse_refused(value: canonical.JSONValue) -> dict[EnvelopeId, ReasonCode]:
     refused: dict[EnvelopeId, ReasonCode] = {}
-    for item in _list(value):
-        if not isinstance(item, Mapping) or set(item) != {"id", "code"}:
-            raise MalformedError("not a refusal", code=ReasonCode.BAD_FIELD)
-        refused[_envelope_id(item["id"])] = _reason(_text(item["code"]))
+    for item in _items(value, "refused"):
+        refusal = object_of(item, "refusal")
+        require_members(refusal, {"code", "id"}, "refusal")
+        refused[_envelope_id(refusal["id"])] = _reason(text_of(refusal["code"], "code"))
     return refused
 
 
@@ -177,20 +176,12 @@ def _reason(text: str) -> ReasonCode:
         return ReasonCode.REFUSED
 
 
-def _list(value: canonical.JSONValue) -> Sequence[canonical.JSONValue]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > limits.MAX_BATCH_ENVELOPES:
-        raise MalformedError("not a list, or too long", code=ReasonCode.BAD_FIELD)
-    return value
-
-
-def _text(value: canonical.JSONValue) -> str:
-    if not isinstance(value, str):
-        raise MalformedError("not a text", code=ReasonCode.BAD_FIELD)
-    return value
+def _items(value: canonical.JSONValue, what: str) -> Sequence[canonical.JSONValue]:
+    return items_of(value, limits.MAX_BATCH_ENVELOPES, what)
 
 
 def _envelope_id(value: canonical.JSONValue) -> EnvelopeId:
-    text = _text(value)
+    text = text_of(value, "envelope id")
     if len(text) != 32 or text != text.lower() or not all(digit in "0123456789abcdef" for digit in text):
         raise MalformedError("not an envelope id", code=ReasonCode.BAD_FIELD)
     return EnvelopeId(bytes.fromhex(text))

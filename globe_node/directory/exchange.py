@@ -15,7 +15,7 @@ from globe_node.directory.records import Place
 from globe_node.directory.register import Register, Report
 from globe_node.store.door import Store, Transaction
 from protocol import canonical, limits
-from protocol.canonical import JSONValue
+from protocol.canonical import JSONValue, object_of, require_members, texts_of
 from protocol.directory.dsse import parse_signed_statement
 from protocol.directory.replay import DirectoryState
 from protocol.errors import MalformedError, ReasonCode
@@ -80,17 +80,12 @@ def parse_message(body: bytes) -> Message:
     Spec: PROTOCOL.md section 10.7.
     """
     value = canonical.parse_object(body, limits.MAX_DIRECTORY_ANSWER_BYTES)
-    if set(value) != {"heads", "statements"}:
-        raise MalformedError("a message with other members", code=ReasonCode.UNKNOWN_FIELD)
-    heads, statements = value["heads"], value["statements"]
-    if not isinstance(heads, dict) or not isinstance(statements, list) or len(statements) > MAX_STATEMENTS:
-        raise MalformedError("not heads and statements", code=ReasonCode.BAD_FIELD)
-    texts = [statement for statement in statements if isinstance(statement, str)]
-    if len(texts) != len(statements):
-        raise MalformedError("a statement that is not text", code=ReasonCode.BAD_FIELD)
+    require_members(value, {"heads", "statements"}, "message")
+    heads = object_of(value["heads"], "heads")
+    statements = texts_of(value["statements"], MAX_STATEMENTS, "statements")
     return Message(
         heads={chain: _parse_head(head) for chain, head in heads.items()},
-        statements=tuple(parse_base64(text) for text in texts),
+        statements=tuple(parse_base64(text) for text in statements),
     )
 
 

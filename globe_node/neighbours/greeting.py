@@ -5,12 +5,12 @@
 2. Both sides send the same form.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from globe_node.delivery.link import PeerIdentity
 from protocol import PROTOCOL_VERSION, canonical
+from protocol.canonical import count_of, object_of, require_members, text_of
 from protocol.errors import MalformedError, ReasonCode, UnsupportedVersionError, UntrustedError
 from protocol.identifiers import DirectoryView, parse_authority_id, parse_digest, parse_node_id
 
@@ -61,15 +61,15 @@ def parse_greeting(body: bytes, peer: PeerIdentity) -> Greeting:
     Spec: PROTOCOL.md section 11.5.
     """
     value = canonical.parse_object(body, MAX_GREETING_BYTES)
-    if set(value) != _MEMBERS:
-        raise MalformedError("not the members of a greeting", code=ReasonCode.UNKNOWN_FIELD)
+    require_members(value, _MEMBERS, "greeting")
     identity = PeerIdentity(
-        parse_authority_id(_text(value["authority"])), parse_node_id(_text(value["node"]))
+        parse_authority_id(text_of(value["authority"], "authority")),
+        parse_node_id(text_of(value["node"], "node")),
     )
     _require_version(value["versions"])
     greeting = Greeting(
         identity=identity,
-        time=canonical.parse_moment(_text(value["time"])),
+        time=canonical.parse_moment(text_of(value["time"], "time")),
         view=_view(value["directory"]),
     )
     if identity != peer:
@@ -86,17 +86,10 @@ def _require_version(value: canonical.JSONValue) -> None:
 
 
 def _view(value: canonical.JSONValue) -> DirectoryView | None:
-    if isinstance(value, Mapping) and not value:
+    view = object_of(value, "directory")
+    if not view:
         return None
-    if not isinstance(value, Mapping) or set(value) != {"size", "root"}:
-        raise MalformedError("not a view of the directory", code=ReasonCode.BAD_FIELD)
-    size = value["size"]
-    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-        raise MalformedError("not a view of the directory", code=ReasonCode.BAD_FIELD)
-    return DirectoryView(size=size, root=parse_digest(_text(value["root"])))
-
-
-def _text(value: canonical.JSONValue) -> str:
-    if not isinstance(value, str):
-        raise MalformedError("not text", code=ReasonCode.BAD_FIELD)
-    return value
+    require_members(view, {"root", "size"}, "directory")
+    return DirectoryView(
+        size=count_of(view["size"], "size"), root=parse_digest(text_of(view["root"], "root"))
+    )

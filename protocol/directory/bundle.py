@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol import canonical, limits
+from protocol.canonical import require_members, text_of
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode, UnsupportedVersionError
 from protocol.identifiers import Digest, parse_digest
 
@@ -64,11 +65,7 @@ def parse_bundle(data: bytes) -> Bundle:
     if any(len(line) > limits.MAX_STATEMENT_BYTES for line in lines):
         raise MalformedError("the bundle is too large", code=ReasonCode.TOO_LARGE)
     value = canonical.parse_object(head, _MAX_HEAD_BYTES)
-    network = value.get("network")
     if value.get("format") != FORMAT:
         raise UnsupportedVersionError("not a directory bundle of this version")
-    if set(value) != {"format", "network"}:
-        raise MalformedError("an unknown member", code=ReasonCode.UNKNOWN_FIELD)
-    if not isinstance(network, str):
-        raise MalformedError("the bundle names no network", code=ReasonCode.BAD_FIELD)
-    return Bundle(network=parse_digest(network), statements=tuple(lines))
+    require_members(value, {"format", "network"}, "bundle")
+    return Bundle(network=parse_digest(text_of(value["network"], "network")), statements=tuple(lines))

@@ -8,12 +8,12 @@
    list and must hold; a threshold counts distinct public keys.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from protocol import canonical, limits
-from protocol.canonical import JSONValue
+from protocol.canonical import JSONValue, items_of, object_of, outside_rule, require_members, text_of
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode, UntrustedError
 from protocol.identifiers import Digest, KeyId, parse_key_id
 from protocol.interfaces import Signer
@@ -126,14 +126,13 @@ def parse_signed_statement(data: bytes) -> SignedStatement:
     Spec: PROTOCOL.md section 10.1.
     """
     value = canonical.parse_object(data, limits.MAX_STATEMENT_BYTES)
-    _require_members(value, {"payload", "payloadType", "signatures"})
+    require_members(value, {"payload", "payloadType", "signatures"}, "statement")
     if value["payloadType"] != PAYLOAD_TYPE:
-        raise _bad("payloadType")
-    payload, listed = value["payload"], value["signatures"]
-    if not isinstance(payload, str):
-        raise _bad("payload")
-    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_SIGNATURES:
-        raise _bad("signatures")
+        raise outside_rule("payloadType")
+    payload = text_of(value["payload"], "payload")
+    listed = items_of(value["signatures"], MAX_SIGNATURES, "signatures")
+    if not listed:
+        raise outside_rule("signatures")
     signatures = tuple(_parse_signature(item) for item in listed)
     key_ids = [signature.key_id for signature in signatures]
     if len(set(key_ids)) != len(key_ids):
@@ -190,25 +189,9 @@ def verified_signers(signed: SignedStatement, allowed: Iterable[PublicKey]) -> f
 
 
 def _parse_signature(item: JSONValue) -> StatementSignature:
-    if not isinstance(item, Mapping):
-        raise _bad("signatures")
-    _require_members(item, {"keyid", "sig"})
-    key_id, value = item["keyid"], item["sig"]
-    if not isinstance(key_id, str) or not isinstance(value, str):
-        raise _bad("signatures")
-    raw = parse_base64(value)
+    entry = object_of(item, "signature")
+    require_members(entry, {"keyid", "sig"}, "signature")
+    raw = parse_base64(text_of(entry["sig"], "sig"))
     if len(raw) != composite.SIGNATURE_BYTES:
-        raise _bad("sig")
-    return StatementSignature(key_id=parse_key_id(key_id), value=raw)
-
-
-def _require_members(value: Mapping[str, JSONValue], names: set[str]) -> None:
-    present = set(value)
-    if present - names:
-        raise MalformedError("an unknown member", code=ReasonCode.UNKNOWN_FIELD)
-    if names - present:
-        raise MalformedError("a member is missing", code=ReasonCode.BAD_FIELD)
-
-
-def _bad(name: str) -> MalformedError:
-    return MalformedError(f"wrong value of {name}", code=ReasonCode.BAD_FIELD)
+        raise outside_rule("sig")
+    return StatementSignature(key_id=parse_key_id(text_of(entry["keyid"], "keyid")), value=raw)

@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from protocol import canonical, limits
-from protocol.canonical import JSONObject
+from protocol.canonical import JSONObject, object_of, require_members, text_of
 from protocol.directory.contacts import AuthorityKind, ContactPoint
 from protocol.directory.fields import (
     Country,
@@ -294,24 +294,18 @@ def parse_statement(payload: bytes) -> Statement:
     Spec: PROTOCOL.md section 10.2.
     """
     value = canonical.parse_object(payload, limits.MAX_STATEMENT_BYTES)
-    if set(value) - _MEMBERS:
-        raise MalformedError("an unknown member", code=ReasonCode.UNKNOWN_FIELD)
-    if _MEMBERS - set(value):
-        raise bad_field("a member is missing")
+    require_members(value, _MEMBERS, "statement")
     try:
-        kind = StatementType(_text(value, "_type"))
+        kind = StatementType(text_of(value["_type"], "_type"))
     except ValueError:
         raise UnsupportedVersionError("an unknown kind of statement") from None
-    content = value["content"]
-    if not isinstance(content, dict):
-        raise bad_field("content must be an object")
     statement = Statement(
-        network=_text(value, "network"),
-        subject=_text(value, "subject"),
+        network=text_of(value["network"], "network"),
+        subject=text_of(value["subject"], "subject"),
         seq=_seq(value),
-        prev=_text(value, "prev"),
-        issued=canonical.parse_moment(_text(value, "issued")),
-        content=read_fields(_CONTENTS[kind], content),
+        prev=text_of(value["prev"], "prev"),
+        issued=canonical.parse_moment(text_of(value["issued"], "issued")),
+        content=read_fields(_CONTENTS[kind], object_of(value["content"], "content")),
     )
     _verify_place(statement)
     return statement
@@ -349,13 +343,6 @@ class NodeKeyHashes:
     certificate: Digest
     encryption_key: Digest
     tls_certificate: Digest
-
-
-def _text(value: JSONObject, name: str) -> str:
-    text = value[name]
-    if not isinstance(text, str):
-        raise bad_field(f"{name} must be text")
-    return text
 
 
 def _seq(value: JSONObject) -> int:

@@ -159,7 +159,7 @@ def test_messages_and_bytes_are_inverse() -> None:
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        ({"heads": {}}, ReasonCode.UNKNOWN_FIELD),
+        ({"heads": {}}, ReasonCode.BAD_FIELD),
         ({"heads": {}, "statements": [], "more": 1}, ReasonCode.UNKNOWN_FIELD),
         ({"heads": [], "statements": []}, ReasonCode.BAD_FIELD),
         ({"heads": {}, "statements": {}}, ReasonCode.BAD_FIELD),
