@@ -13,7 +13,6 @@ needs to know.
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256
-from typing import NamedTuple
 
 from protocol import limits
 from protocol.errors import (
@@ -24,14 +23,13 @@ from protocol.errors import (
     RemoteProtocolError,
     UnsupportedVersionError,
 )
-from protocol.identifiers import AuthorityId, Digest, EnvelopeId, NodeId, parse_authority_id, parse_node_id
+from protocol.identifiers import MAX_NODE_NAME_BYTES, Digest, EnvelopeId, NodeName, parse_node_name
 from protocol.octets import Reader, Writer
 
 ROUTING_ID_BYTES = 16
 ENVELOPE_ID_BYTES = 16
 MAX_FRAME_BYTES = 256
 _VERSION = 1
-_MAX_SENDER_BYTES = 127
 _MAX_MILLISECONDS = (1 << 48) - 1
 _LENGTH_BYTES = 4
 
@@ -46,13 +44,6 @@ class EnvelopeClass(IntEnum):
 
 
 _CLASSES = {int(member): member for member in EnvelopeClass}
-
-
-class Sender(NamedTuple):
-    """Which node of which authority made the envelope."""
-
-    authority: AuthorityId
-    node: NodeId
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +62,7 @@ class Frame:
     """
 
     envelope_class: EnvelopeClass
-    sender: Sender
+    sender: NodeName
     routing_id: bytes
     envelope_id: EnvelopeId
     created_ms: int
@@ -83,7 +74,7 @@ class Frame:
         Raises:
             LocalProtocolError: a value that no receiver would take (`bad_field`).
         """
-        sender = f"{self.sender.authority}/{self.sender.node}".encode("ascii", "replace")
+        sender = str(self.sender).encode("ascii", "replace")
         written = (
             Writer()
             .u8(_VERSION)
@@ -158,7 +149,7 @@ def parse_frame(data: bytes) -> Frame:
     if reader.u8() != _VERSION:
         raise UnsupportedVersionError("a frame of another version")
     envelope_class = reader.u8()
-    sender = reader.op(_MAX_SENDER_BYTES)
+    sender = reader.op(MAX_NODE_NAME_BYTES)
     routing_id = reader.op(ROUTING_ID_BYTES, ROUTING_ID_BYTES)
     envelope_id = reader.op(ENVELOPE_ID_BYTES, ENVELOPE_ID_BYTES)
     created_ms, expires_ms = reader.u64(), reader.u64()
@@ -171,7 +162,7 @@ def parse_frame(data: bytes) -> Frame:
         raise _bad_field("an envelope that expires before it is created")
     return Frame(
         envelope_class=_CLASSES[envelope_class],
-        sender=_parse_sender(sender),
+        sender=parse_node_name(sender),
         routing_id=routing_id,
         envelope_id=EnvelopeId(envelope_id),
         created_ms=created_ms,
@@ -253,13 +244,6 @@ def unpad(padded: bytes) -> bytes:
     if padded[end:] != bytes(len(padded) - end):
         raise MalformedError("padding that is not zero", code=ReasonCode.BAD_CONTENT)
     return padded[_LENGTH_BYTES:end]
-
-
-def _parse_sender(data: bytes) -> Sender:
-    authority, slash, node = data.decode("ascii", "replace").partition("/")
-    if not slash:
-        raise _bad_field("a sender without a node")
-    return Sender(parse_authority_id(authority), parse_node_id(node))
 
 
 def _bad_field(text: str) -> MalformedError:

@@ -12,7 +12,7 @@
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NewType
+from typing import NamedTuple, NewType
 from uuid import UUID
 
 from protocol.errors import MalformedError, ReasonCode
@@ -31,6 +31,19 @@ KeyId = NewType("KeyId", str)
 """64 lower-case hex digits: SHA-256 over algorithm name, a zero byte and the raw public key."""
 Digest = NewType("Digest", str)
 """64 lower-case hex digits of a SHA-256."""
+
+MAX_NODE_NAME_BYTES = 127
+"""An authority id, a slash and a node id."""
+
+
+class NodeName(NamedTuple):
+    """A node by its full name: the authority it belongs to, and its name there. Written `authority/node`."""
+
+    authority: AuthorityId
+    node: NodeId
+
+    def __str__(self) -> str:
+        return f"{self.authority}/{self.node}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,14 @@ def parse_authority_id(text: str) -> AuthorityId:
 def parse_node_id(text: str) -> NodeId:
     """Read a node id, or raise `MalformedError`."""
     return NodeId(_require(_LABEL, text, "node id"))
+
+
+def parse_node_name(data: bytes) -> NodeName:
+    """Read the ASCII octets of `authority/node`, or raise `MalformedError`."""
+    authority, slash, node = data.decode("ascii", "replace").partition("/")
+    if not slash:
+        raise MalformedError("not a valid name of a node", code=ReasonCode.BAD_FIELD)
+    return NodeName(parse_authority_id(authority), parse_node_id(node))
 
 
 def parse_consultation_id(text: str) -> ConsultationId:

@@ -12,9 +12,9 @@ from globe_node.delivery.link import Operation
 from protocol import e2ee
 from protocol.audit.events import EventKind
 from protocol.directory.statements import CompromisedKey
-from protocol.envelope import Sender, envelope_hash, parse_envelope
+from protocol.envelope import envelope_hash, parse_envelope
 from protocol.errors import ReasonCode
-from protocol.identifiers import AuthorityId, NodeId
+from protocol.identifiers import AuthorityId, NodeId, NodeName
 from protocol.record import parse_signed_record
 from tests.simulation.loop import run_virtual
 from tests.support.directory import certified_node_keys, updated
@@ -86,7 +86,7 @@ def test_c08_what_b_was_told_can_not_be_passed_on_as_told_to_c(claims: str) -> N
             opened = opened_by(B, await envelope_of_a(nodes))
             gossip = Hostile(nodes, B)
             record = parse_signed_record(opened).content
-            frame = gossip.frame(record, sender=Sender(AuthorityId(claims), NodeId("main")))
+            frame = gossip.frame(record, sender=NodeName(AuthorityId(claims), NodeId("main")))
             verdict = await gossip.post(gossip.seal(opened, frame, C), to=C)
             assert verdict == [rejected(REFUSED) if claims == B else refused(REFUSED)]
             assert await nodes.entries(C, EventKind.OPENED) == []

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from protocol.audit.events import EventKind
-from protocol.envelope import EnvelopeClass, Sender
+from protocol.envelope import EnvelopeClass
 from protocol.errors import ReasonCode
-from protocol.identifiers import AuthorityId, NodeId
+from protocol.identifiers import AuthorityId, NodeId, NodeName
 from protocol.receipts import ReceiptStatus
 from tests.simulation.loop import run_virtual
 from tests.support.bodies import lean_request
@@ -34,7 +34,7 @@ BAD_LETTERS = {
         ReasonCode.REFUSED,
     ),
     "somebody else's record in an own frame": (
-        Letter(letter_record(C), frame={"sender": Sender(AuthorityId(A), NodeId("main"))}),
+        Letter(letter_record(C), frame={"sender": NodeName(AuthorityId(A), NodeId("main"))}),
         ReasonCode.REFUSED,
     ),
     "sealed to somebody else": (Letter(letter_record(), seal_to=(C,)), ReasonCode.REFUSED),

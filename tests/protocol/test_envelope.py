@@ -13,7 +13,6 @@ from protocol.envelope import (
     Envelope,
     EnvelopeClass,
     Frame,
-    Sender,
     check_times,
     envelope_bytes,
     envelope_hash,
@@ -32,14 +31,14 @@ from protocol.errors import (
     RemoteProtocolError,
     UnsupportedVersionError,
 )
-from protocol.identifiers import AuthorityId, EnvelopeId, NodeId, uuid7
+from protocol.identifiers import AuthorityId, EnvelopeId, NodeId, NodeName, uuid7
 
 NOW = 1_780_000_000_000
 HOUR = 3_600_000
 ID = EnvelopeId(uuid7(NOW, b"0123456789").bytes)
 FRAME = Frame(
     envelope_class=EnvelopeClass.APPLICATION,
-    sender=Sender(AuthorityId("xa-acc"), NodeId("node-1")),
+    sender=NodeName(AuthorityId("xa-acc"), NodeId("node-1")),
     routing_id=routing_id_of(b"consultation"),
     envelope_id=ID,
     created_ms=NOW,
@@ -54,7 +53,7 @@ def frames(draw: st.DrawFn) -> Frame:
     created = draw(st.integers(min_value=0, max_value=2**48 - 2))
     return Frame(
         envelope_class=draw(st.sampled_from(EnvelopeClass)),
-        sender=Sender(AuthorityId(draw(LABELS)), NodeId(draw(LABELS))),
+        sender=NodeName(AuthorityId(draw(LABELS)), NodeId(draw(LABELS))),
         routing_id=draw(st.binary(min_size=16, max_size=16)),
         envelope_id=EnvelopeId(
             uuid7(
@@ -172,8 +171,8 @@ def test_another_version_is_refused() -> None:
 @pytest.mark.parametrize(
     "frame",
     [
-        replace(FRAME, sender=Sender(AuthorityId("Xa"), NodeId("n"))),
-        replace(FRAME, sender=Sender(AuthorityId("é"), NodeId("n"))),
+        replace(FRAME, sender=NodeName(AuthorityId("Xa"), NodeId("n"))),
+        replace(FRAME, sender=NodeName(AuthorityId("é"), NodeId("n"))),
         replace(FRAME, routing_id=bytes(15)),
         replace(FRAME, envelope_id=EnvelopeId(bytes(16))),
         replace(FRAME, created_ms=-1),

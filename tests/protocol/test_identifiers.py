@@ -2,6 +2,7 @@
 """Names and ids: their forms, and whose an id is."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from protocol.errors import ReasonCode
 from protocol.identifiers import (
     AuthorityId,
+    NodeId,
+    NodeName,
     RecordId,
     owned_uuid7,
     parse_authority_id,
@@ -17,6 +20,7 @@ from protocol.identifiers import (
     parse_digest,
     parse_key_id,
     parse_node_id,
+    parse_node_name,
     parse_record_id,
     require_owned,
     uuid7,
@@ -105,3 +109,19 @@ def test_b09_what_is_no_name_of_a_machine(name: str) -> None:
 def test_what_is_no_id(text: str) -> None:
     refused(lambda: parse_record_id(text), ReasonCode.BAD_FIELD)
     refused(lambda: parse_consultation_id(text), ReasonCode.BAD_FIELD)
+
+
+def test_the_full_name_of_a_node() -> None:
+    name = parse_node_name(b"xa-acc/main")
+    assert name == NodeName(AuthorityId("xa-acc"), NodeId("main"))
+    assert str(name) == "xa-acc/main"
+    for data in (
+        b"xa-acc",
+        b"xa-acc/",
+        b"/main",
+        b"xa-acc/main/1",
+        b"xa-acc/m\xc3\xa4in",
+        b"xa-acc\\main",
+        b"",
+    ):
+        refused(partial(parse_node_name, data), ReasonCode.BAD_FIELD)

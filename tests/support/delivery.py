@@ -30,14 +30,22 @@ from protocol.envelope import (
     Envelope,
     EnvelopeClass,
     Frame,
-    Sender,
     envelope_bytes,
     envelope_hash,
     parse_envelope,
     routing_id_of,
 )
 from protocol.errors import ReasonCode, UntrustedError
-from protocol.identifiers import AuthorityId, Digest, DirectoryView, EnvelopeId, KeyId, NodeId, uuid7
+from protocol.identifiers import (
+    AuthorityId,
+    Digest,
+    DirectoryView,
+    EnvelopeId,
+    KeyId,
+    NodeId,
+    NodeName,
+    uuid7,
+)
 from protocol.interfaces import Entropy
 from protocol.signing.composite import PublicKey
 from tests.support.signers import seeded_signer
@@ -208,7 +216,7 @@ def outgoing(text: Text, *, sender: str, now_ms: int, entropy: Entropy) -> Outgo
     deadline_ms = now_ms + int(text.lifetime_seconds * 1000)
     frame = Frame(
         envelope_class=EnvelopeClass.APPLICATION,
-        sender=Sender(AuthorityId(sender), NodeId("main")),
+        sender=NodeName(AuthorityId(sender), NodeId("main")),
         routing_id=routing_id_of(text.route.encode()),
         envelope_id=envelope_id,
         created_ms=now_ms,

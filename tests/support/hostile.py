@@ -20,7 +20,6 @@ from protocol.codes.message_types import MessageType
 from protocol.envelope import (
     EnvelopeClass,
     Frame,
-    Sender,
     envelope_hash,
     parse_envelope,
     routing_id_of,
@@ -32,6 +31,7 @@ from protocol.identifiers import (
     Digest,
     EnvelopeId,
     NodeId,
+    NodeName,
     RecordId,
     owned_uuid7,
 )
@@ -156,7 +156,7 @@ class Hostile:
         """The frame that belongs to a record."""
         frame = Frame(
             envelope_class=EnvelopeClass.APPLICATION,
-            sender=Sender(AuthorityId(self.name), NodeId("main")),
+            sender=NodeName(AuthorityId(self.name), NodeId("main")),
             routing_id=routing_id_of(record.consultation.encode("ascii")),
             envelope_id=EnvelopeId(UUID(self.id()).bytes),
             created_ms=unix_milliseconds(record.created),

@@ -12,8 +12,16 @@ from globe_node.delivery.wire import EnvelopesAnswer, parse_envelopes_answer
 from keys.node_keys import NodeKeys
 from protocol import e2ee
 from protocol.codes.message_types import MessageType
-from protocol.envelope import EnvelopeClass, Frame, Sender, envelope_hash, parse_envelope, routing_id_of
-from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId, owned_uuid7
+from protocol.envelope import EnvelopeClass, Frame, envelope_hash, parse_envelope, routing_id_of
+from protocol.identifiers import (
+    AuthorityId,
+    ConsultationId,
+    Digest,
+    EnvelopeId,
+    NodeName,
+    RecordId,
+    owned_uuid7,
+)
 from protocol.receipts import ReceiptEntry, parse_signed_receipt
 from protocol.record import Author, Record, SignedRecord, record_hash
 from protocol.signing import labels
@@ -92,7 +100,7 @@ class Letter:
         signed = self.signed or SignedRecord(data, block, (), record).to_bytes()
         frame = Frame(
             envelope_class=EnvelopeClass.APPLICATION,
-            sender=Sender(author.authority, author.node),
+            sender=NodeName(author.authority, author.node),
             routing_id=routing_id_of(record.consultation.encode("ascii")),
             envelope_id=EnvelopeId(bytes.fromhex(fresh_id().replace("-", ""))),
             created_ms=unix_milliseconds(record.created),

@@ -36,13 +36,14 @@ from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.handling import effective_handling
 from protocol.consultations.content import verify_content, verify_reply
 from protocol.consultations.table import Role, State
-from protocol.envelope import EnvelopeClass, Frame, Sender, envelope_hash, routing_id_of
+from protocol.envelope import EnvelopeClass, Frame, envelope_hash, routing_id_of
 from protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from protocol.identifiers import (
     AuthorityId,
     ConsultationId,
     Digest,
     EnvelopeId,
+    NodeName,
     RecordId,
     owned_uuid7,
     uuid7,
@@ -413,7 +414,7 @@ def _frame_of(planned: _Plan) -> Frame:
     record = planned.record
     return Frame(
         envelope_class=EnvelopeClass.APPLICATION,
-        sender=Sender(record.author.authority, record.author.node),
+        sender=NodeName(record.author.authority, record.author.node),
         routing_id=routing_id_of(record.consultation.encode("ascii")),
         envelope_id=planned.composed.envelope_id,
         created_ms=unix_milliseconds(record.created),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Envelopes nobody sealed, for tests of how they are carried and kept."""
 
-from protocol.envelope import EnvelopeClass, Frame, Sender, envelope_bytes, routing_id_of
-from protocol.identifiers import AuthorityId, EnvelopeId, NodeId, uuid7
+from protocol.envelope import EnvelopeClass, Frame, envelope_bytes, routing_id_of
+from protocol.identifiers import AuthorityId, EnvelopeId, NodeId, NodeName, uuid7
 
 NOW = 1_772_442_000_000
 HOUR = 3_600_000
@@ -24,7 +24,7 @@ def envelope(
 ) -> bytes:
     frame = Frame(
         envelope_class=envelope_class,
-        sender=Sender(AuthorityId(authority), NodeId(node)),
+        sender=NodeName(AuthorityId(authority), NodeId(node)),
         routing_id=routing_id_of(b"one"),
         envelope_id=envelope_id(number),
         created_ms=created_ms,
