@@ -60,6 +60,11 @@ def parts_of_encryption_key(raw: bytes) -> tuple[Part, ...]:
     return (b"mlkem" + sha256(mlkem).digest(), _curve_part(x25519))
 
 
+def parts_of_ed25519_key(raw: bytes) -> tuple[Part, ...]:
+    """Return the parts of an admitted Ed25519 key that stands alone."""
+    return (_curve_part_of_ed25519(raw),)
+
+
 def parts_of_tls_certificate(der: bytes) -> tuple[Part, ...]:
     """Return the parts of the key in a TLS certificate.
 
@@ -75,7 +80,7 @@ def parts_of_tls_certificate(der: bytes) -> tuple[Part, ...]:
         raise MalformedError("not a TLS certificate over an Ed25519 key", code=ReasonCode.BAD_FIELD)
     raw = public_key.public_bytes_raw()
     ed25519.require_public_key(raw)
-    return (_curve_part_of_ed25519(raw),)
+    return parts_of_ed25519_key(raw)
 
 
 class Claims:

@@ -10,29 +10,34 @@ It does not say whether the certificate is still wanted: that is the directory's
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from protocol import canonical
 from protocol.errors import (
     LocalProtocolError,
-    MalformedError,
     ReasonCode,
-    RemoteProtocolError,
-    UnsupportedVersionError,
     UntrustedError,
 )
 from protocol.identifiers import AuthorityId, KeyId, NodeId, parse_authority_id, parse_key_id, parse_node_id
 from protocol.interfaces import Signer
-from protocol.octets import Reader, Writer, base64_text, parse_base64
-from protocol.signing import composite
+from protocol.octets import base64_text
 from protocol.signing.composite import PublicKey, parse_public_key
 from protocol.signing.labels import NODE_CERTIFICATE
+from protocol.signing.signed_object import (
+    VERSION,
+    Kind,
+    Members,
+    SignedObject,
+    parse_signed,
+    sign_object,
+    verify_signed,
+)
 
-MAX_BODY_BYTES = 4096
-MAX_CERTIFICATE_BYTES = 8192
-_VERSION = 1
-_TEXT_MEMBERS = ("serial", "authority", "node", "key", "not_before", "not_after", "issuer")
+CERTIFICATE_MEMBERS = frozenset(("serial", "authority", "node", "key", "not_before", "not_after", "issuer"))
+"""What every certificate of the network says."""
+_KIND = Kind("a certificate", NODE_CERTIFICATE, CERTIFICATE_MEMBERS)
+MAX_CERTIFICATE_BYTES = _KIND.max_bytes
 _SERIAL = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
@@ -64,7 +69,7 @@ class NodeCertificate:
         """Write the body, canonical JSON."""
         return canonical.to_bytes(
             {
-                "v": _VERSION,
+                "v": VERSION,
                 "serial": self.serial,
                 "authority": self.authority,
                 "node": self.node,
@@ -86,13 +91,11 @@ class SignedCertificate:
 
     Attributes:
         certificate: what it claims.
-        body: the octets the signature is over.
-        signature: composite signature, 3373 bytes.
+        signed: its octets and signature.
     """
 
     certificate: NodeCertificate
-    body: bytes
-    signature: bytes
+    signed: SignedObject = field(repr=False)
 
 
 def issue(root_signer: Signer, certificate: NodeCertificate) -> bytes:
@@ -105,13 +108,7 @@ def issue(root_signer: Signer, certificate: NodeCertificate) -> bytes:
     """
     if certificate.issuer != root_signer.key_id:
         raise LocalProtocolError("the signer is not the issuer", code=ReasonCode.BAD_FIELD)
-    body = certificate.to_bytes()
-    try:
-        _parse_body(body)
-    except RemoteProtocolError as refused:
-        raise LocalProtocolError(str(refused), code=ReasonCode.BAD_FIELD) from None
-    signature = root_signer.sign(NODE_CERTIFICATE, body)
-    return Writer().u8(_VERSION).op(body).op(signature).to_bytes()
+    return sign_object(_KIND, root_signer, certificate.to_bytes(), _read)
 
 
 def parse_certificate(data: bytes) -> SignedCertificate:
@@ -124,15 +121,8 @@ def parse_certificate(data: bytes) -> SignedCertificate:
 
     Spec: PROTOCOL.md section 6.
     """
-    if len(data) > MAX_CERTIFICATE_BYTES:
-        raise MalformedError("a certificate over the limit", code=ReasonCode.TOO_LARGE)
-    reader = Reader(data)
-    if reader.u8() != _VERSION:
-        raise UnsupportedVersionError("a certificate of another version")
-    body = reader.op(MAX_BODY_BYTES)
-    signature = reader.op(composite.SIGNATURE_BYTES, composite.SIGNATURE_BYTES)
-    reader.finish()
-    return SignedCertificate(certificate=_parse_body(body), body=body, signature=signature)
+    signed = parse_signed(_KIND, data)
+    return SignedCertificate(certificate=_read(signed.members), signed=signed)
 
 
 def verify_certificate(data: bytes, root_public_key: PublicKey) -> NodeCertificate:
@@ -145,33 +135,48 @@ def verify_certificate(data: bytes, root_public_key: PublicKey) -> NodeCertifica
 
     Spec: PROTOCOL.md section 6.
     """
-    signed = parse_certificate(data)
-    if signed.certificate.issuer != root_public_key.key_id:
+    parsed = parse_certificate(data)
+    if parsed.certificate.issuer != root_public_key.key_id:
         raise UntrustedError("a certificate of another root")
-    composite.verify(root_public_key, NODE_CERTIFICATE, signed.body, signed.signature)
-    return signed.certificate
+    verify_signed(_KIND, parsed.signed, root_public_key)
+    return parsed.certificate
 
 
-def _parse_body(body: bytes) -> NodeCertificate:
-    members = canonical.parse_object(body, MAX_BODY_BYTES)
-    if members.get("v") != _VERSION or members["v"] is True:
-        raise UnsupportedVersionError("a certificate of another version")
-    if set(members) != {"v", *_TEXT_MEMBERS}:
-        raise MalformedError("a certificate with other members", code=ReasonCode.UNKNOWN_FIELD)
-    text = {name: value for name, value in members.items() if isinstance(value, str)}
-    if len(text) != len(_TEXT_MEMBERS) or not _SERIAL.fullmatch(text["serial"]):
-        raise MalformedError("a certificate member outside its rule", code=ReasonCode.BAD_FIELD)
+def serial_of(members: Members) -> str:
+    """Return the serial of a certificate: 32 hex digits.
+
+    Raises:
+        MalformedError: it is none (`bad_field`).
+    """
+    serial = members.text("serial")
+    if not _SERIAL.fullmatch(serial):
+        raise members.refusal("serial")
+    return serial
+
+
+def validity_of(members: Members) -> tuple[datetime, datetime]:
+    """Return the first moment a certificate is valid, and the first at which it no longer is.
+
+    Raises:
+        MalformedError: no moments, or not one after the other (`bad_field`).
+    """
+    not_before, not_after = members.moment("not_before"), members.moment("not_after")
+    if not not_before < not_after:
+        raise members.refusal("not_after")
+    return not_before, not_after
+
+
+def _read(members: Members) -> NodeCertificate:
+    not_before, not_after = validity_of(members)
     certificate = NodeCertificate(
-        serial=text["serial"],
-        authority=parse_authority_id(text["authority"]),
-        node=parse_node_id(text["node"]),
-        key=parse_public_key(parse_base64(text["key"])),
-        not_before=canonical.parse_moment(text["not_before"]),
-        not_after=canonical.parse_moment(text["not_after"]),
-        issuer=parse_key_id(text["issuer"]),
+        serial=serial_of(members),
+        authority=parse_authority_id(members.text("authority")),
+        node=parse_node_id(members.text("node")),
+        key=parse_public_key(members.octets("key")),
+        not_before=not_before,
+        not_after=not_after,
+        issuer=parse_key_id(members.text("issuer")),
     )
-    if not certificate.not_before < certificate.not_after:
-        raise MalformedError("a certificate that ends before it begins", code=ReasonCode.BAD_FIELD)
     if certificate.key.key_id == certificate.issuer:
         raise UntrustedError("a node with the key of its root")
     return certificate

@@ -15,5 +15,25 @@ STATEMENT = "anp1/statement"
 """A network officer or an authority root over a directory statement."""
 POSSESSION = "anp1/possession"
 """The holder of a key over its own admission, to show that it holds the key."""
+LEAF_CERTIFICATE = "anp1/leaf-cert"
+"""A node over the certificate of a key with which it signs inside groups."""
+HUB_RECEIPT = "anp1/hub-receipt"
+"""The hub of a group over the place it gave to a commit."""
+JOINED = "anp1/joined"
+"""A node over the state of a group that it came to."""
+CONTROL = "anp1/control"
+"""A node over a request to send again, or over word that something can't be read."""
 
-ALL = frozenset({NODE_CERTIFICATE, RECORD, RECEIPT, STATEMENT, POSSESSION})
+ALL = frozenset(
+    {
+        NODE_CERTIFICATE,
+        RECORD,
+        RECEIPT,
+        STATEMENT,
+        POSSESSION,
+        LEAF_CERTIFICATE,
+        HUB_RECEIPT,
+        JOINED,
+        CONTROL,
+    }
+)

@@ -53,9 +53,9 @@ def signed_anyway(members: dict[str, JSONValue], label: str = labels.NODE_CERTIF
 
 def test_round_trip() -> None:
     assert verify_certificate(ISSUED, ROOT.admitted) == CERTIFICATE
-    signed = parse_certificate(ISSUED)
-    assert signed.certificate == CERTIFICATE
-    assert signed.certificate.to_bytes() == signed.body
+    parsed = parse_certificate(ISSUED)
+    assert parsed.certificate == CERTIFICATE
+    assert parsed.certificate.to_bytes() == parsed.signed.body
     assert len(ISSUED) < MAX_CERTIFICATE_BYTES
 
 

@@ -72,6 +72,10 @@ def test_labels_are_frozen() -> None:
         "anp1/receipt",
         "anp1/statement",
         "anp1/possession",
+        "anp1/leaf-cert",
+        "anp1/hub-receipt",
+        "anp1/joined",
+        "anp1/control",
     } == labels.ALL
 
 
