@@ -45,6 +45,12 @@ MAX_ANSWER_BYTES = 256 * 1024
 MAX_DIRECTORY_ANSWER_BYTES = 4 * 1024 * 1024
 """What we read of a peer's answer to a directory request."""
 
+# --- groups ---------------------------------------------------------------------------------------------
+MAX_MLS_VECTOR_BYTES = 16 * 1024 * 1024
+"""One vector of RFC 9420, which itself allows 2^30 - 1; the ratchet tree of 4,000 members fits."""
+MAX_MLS_LIST_ITEMS = 8192
+"""Items of one list of RFC 9420; far above any group, read in milliseconds."""
+
 # --- time -----------------------------------------------------------------------------------------------
 CLOCK_TOLERANCE_SECONDS = 300
 """How far two honest clocks may differ."""

@@ -98,6 +98,15 @@ class Reader:
         """How many octets were taken."""
         return self._at
 
+    @property
+    def remaining(self) -> int:
+        """How many octets are left."""
+        return len(self._data) - self._at
+
+    def since(self, position: int) -> bytes:
+        """Return again what was taken since an earlier `position`."""
+        return self._data[position : self._at]
+
     def u8(self) -> int:
         """Take an integer of 8 bits."""
         at = self._at
