@@ -5,7 +5,7 @@ import ast
 import re
 from functools import cache
 
-from tests.house.source import product_modules, short, tree_of
+from tests.house.source import ROOT, product_modules, short, tree_of
 
 DECODERS = {
     "pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "plistlib", "yaml", "xml", "xmlrpc", "lxml",
@@ -19,6 +19,15 @@ ALLOWED = {
 SQL_OF_NUMBERS = {
     "globe_node/store/driver.py",  # settings of the database, from tables in the module itself
     "globe_node/store/migrate.py",  # the version of the schema, an integer
+}
+VERIFIERS = {
+    "crypto_sign_open", "crypto_sign_verify_detached", "crypto_sign_ed25519ph_final_verify", "VerifyKey",
+    "Ed25519PublicKey",
+}  # fmt: skip
+"""What else could judge an Ed25519 signature."""
+JUDGES = {
+    "protocol/signing/ed25519.py": {"crypto_sign_open"},
+    "protocol/directory/material.py": {"Ed25519PublicKey"},  # the kind of key in a TLS certificate
 }
 _SQL = re.compile(
     r"\b(SELECT .* FROM|INSERT INTO|INSERT OR|UPDATE .* SET|DELETE FROM|WHERE .* =|ORDER BY|PRAGMA)\b"
@@ -140,3 +149,16 @@ def test_no_redirect_is_followed_and_no_proxy_taken_from_outside() -> None:
     text = next(path for path in product_modules() if short(path) == clients[0]).read_text("utf-8")
     for setting in ("allow_redirects=False", "trust_env=False", "auto_decompress=False"):
         assert setting in text
+
+
+def test_one_judge_for_every_ed25519_signature() -> None:
+    """Two libraries give two verdicts on crafted signatures, so only one is ever asked."""
+    found = [
+        f"{_at(path, node)} {alias.name}"
+        for path, node in _nodes()
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name in VERIFIERS - JUDGES.get(path, set())
+    ]
+    assert found == []
+    assert "public_key.verify(" not in (ROOT / "protocol/directory/material.py").read_text("utf-8")

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outside test data that lies there is read by a test."""
+
+import pytest
+
+from tests.house.source import modules
+from tests.support.vectors import vectors_folder
+
+FOLDERS = ("argon2", "cctv", "hpke-pq", "hpke-rfc9180", "wycheproof", "xwing")
+
+
+def test_every_file_of_outside_data_is_read_by_a_test() -> None:
+    """A name may be put together, as a folder and a list of files; each part has to be written down."""
+    if not vectors_folder().is_dir():
+        pytest.skip("outside test data is absent (set GLOBE_VECTORS to its folder)")
+    sources = "\n".join(
+        path.read_text("utf-8") for path in modules("tests") if path.name != "test_vectors.py"
+    )
+    unread = []
+    for folder in FOLDERS:
+        for path in sorted((vectors_folder() / folder).rglob("*.*")):
+            name = path.relative_to(vectors_folder()).as_posix()
+            if path.is_file() and path.stem not in sources:
+                unread.append(name)
+    assert unread == []
