@@ -10,6 +10,8 @@
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -48,39 +50,13 @@ class Journal:
 
     def received(self, tx: Transaction, sender: AuthorityId, arrivals: Sequence[Arrival]) -> None:
         """Envelopes were stored, none of them opened yet."""
-        now = self._clock.now()
-        self._append(
-            tx,
-            [
-                AuditEvent(
-                    kind=EventKind.RECEIVED,
-                    at=now,
-                    peer=sender,
-                    msg=_text(arrival.envelope_id),
-                    digest=arrival.digest,
-                    size=size_bucket(len(arrival.envelope.raw)),
-                )
-                for arrival in arrivals
-            ],
-        )
+        stored = partial(_of_arrival, EventKind.RECEIVED, self._clock.now(), sender)
+        self._append(tx, [stored(one, size=size_bucket(len(one.envelope.raw))) for one in arrivals])
 
     def rejected(self, tx: Transaction, sender: AuthorityId, arrivals: Sequence[Arrival]) -> None:
         """Envelopes with a fault of their own were rejected without being opened."""
-        now = self._clock.now()
-        self._append(
-            tx,
-            [
-                AuditEvent(
-                    kind=EventKind.REJECTED,
-                    at=now,
-                    peer=sender,
-                    msg=_text(arrival.envelope_id),
-                    digest=arrival.digest,
-                    result=arrival.fault.value if arrival.fault else "",
-                )
-                for arrival in arrivals
-            ],
-        )
+        rejected = partial(_of_arrival, EventKind.REJECTED, self._clock.now(), sender)
+        self._append(tx, [rejected(one, result=one.fault.value if one.fault else "") for one in arrivals])
 
     def conflicts(self, tx: Transaction, sender: AuthorityId, digests: Mapping[EnvelopeId, Digest]) -> None:
         """An id came again with other octets; the first one stands."""
@@ -100,61 +76,19 @@ class Journal:
         self, tx: Transaction, signed: SignedReceipt, moved: Sequence[tuple[SentRow, DeliveryState]]
     ) -> None:
         """A verified receipt moved messages."""
-        now = self._clock.now()
-        content = signed.content
-        self._append(
-            tx,
-            [
-                AuditEvent(
-                    kind=EventKind.RECEIPT,
-                    at=now,
-                    peer=row.peer,
-                    msg=_text(row.envelope_id),
-                    digest=row.record_hash,
-                    dir_size=content.directory.size,
-                    key=content.issuer.key,
-                    result=state.value,
-                )
-                for row, state in moved
-            ],
-        )
+        by = partial(_of_sent, EventKind.RECEIPT, self._clock.now(), key=signed.content.issuer.key)
+        size = signed.content.directory.size
+        self._append(tx, [by(row, result=state.value, dir_size=size) for row, state in moved])
 
     def late(self, tx: Transaction, signed: SignedReceipt, rows: Sequence[SentRow]) -> None:
         """A verified receipt came for messages that had ended at their deadline; it is kept beside that."""
-        now = self._clock.now()
-        self._append(
-            tx,
-            [
-                AuditEvent(
-                    kind=EventKind.RECEIPT,
-                    at=now,
-                    peer=row.peer,
-                    msg=_text(row.envelope_id),
-                    digest=row.record_hash,
-                    key=signed.content.issuer.key,
-                    result=LATE,
-                )
-                for row in rows
-            ],
-        )
+        by = partial(_of_sent, EventKind.RECEIPT, self._clock.now(), key=signed.content.issuer.key)
+        self._append(tx, [by(row, result=LATE) for row in rows])
 
     def undeliverable(self, tx: Transaction, rows: Sequence[SentRow], reason: ReasonCode) -> None:
         """Messages ended at their deadline."""
-        now = self._clock.now()
-        self._append(
-            tx,
-            [
-                AuditEvent(
-                    kind=EventKind.UNDELIVERABLE,
-                    at=now,
-                    peer=row.peer,
-                    msg=_text(row.envelope_id),
-                    digest=row.record_hash,
-                    result=reason.value,
-                )
-                for row in rows
-            ],
-        )
+        ended = partial(_of_sent, EventKind.UNDELIVERABLE, self._clock.now())
+        self._append(tx, [ended(row, result=reason.value) for row in rows])
 
     def alarm(self, tx: Transaction, peer: AuthorityId, alarms: Mapping[Digest, ReasonCode]) -> None:
         """A peer claimed what does not hold; by hash of the envelope or octets that the claim is about."""
@@ -208,6 +142,35 @@ def apply_receipts(
         journal.alarm(tx, signed.content.issuer.authority, alarms)
         settled |= applied.settled
     return settled
+
+
+def _of_arrival(
+    kind: EventKind, at: datetime, sender: AuthorityId, arrival: Arrival, *, size: str = "", result: str = ""
+) -> AuditEvent:
+    return AuditEvent(
+        kind=kind,
+        at=at,
+        peer=sender,
+        msg=_text(arrival.envelope_id),
+        digest=arrival.digest,
+        size=size,
+        result=result,
+    )
+
+
+def _of_sent(
+    kind: EventKind, at: datetime, row: SentRow, *, result: str, key: str = "", dir_size: int | None = None
+) -> AuditEvent:
+    return AuditEvent(
+        kind=kind,
+        at=at,
+        peer=row.peer,
+        msg=_text(row.envelope_id),
+        digest=row.record_hash,
+        dir_size=dir_size,
+        key=key,
+        result=result,
+    )
 
 
 def _text(envelope_id: EnvelopeId) -> str:
