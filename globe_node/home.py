@@ -55,6 +55,11 @@ class Home:
         return self.folder / "high-water"
 
     @property
+    def group_keys(self) -> Path:
+        """The sealed keys of the secrets of groups; never copied and never in a backup."""
+        return self.folder / "group-keys.sealed"
+
+    @property
     def socket(self) -> Path:
         """Where the command line talks to the running node."""
         return self.folder / "node.sock"

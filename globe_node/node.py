@@ -34,6 +34,8 @@ from globe_node.delivery.reception import Reception, ReceptionDesk
 from globe_node.delivery.settlement import ReceiptBoard, Settlement
 from globe_node.directory.register import Register
 from globe_node.faults import FaultPoints
+from globe_node.groups.day_keys import DayKeys, KeyFile
+from globe_node.groups.keeping import Keeper, KeepingTools
 from globe_node.logs import EventLog
 from globe_node.neighbours.book import DirectoryBook
 from globe_node.neighbours.rounds import Rounds, RoundsTools
@@ -59,6 +61,7 @@ class NodeParts:
         node_keys: who it is, and its secrets.
         incarnation: 16 hex digits, another after every restore.
         store: the database; whoever opened it closes it.
+        key_file: where the keys of group secrets are kept, outside the database.
         transport: the line to peers.
         deadline_seconds: how long delivery is tried when a message does not say.
         pace: sizes and waits of delivery.
@@ -68,6 +71,7 @@ class NodeParts:
     node_keys: NodeKeys
     incarnation: str
     store: Store
+    key_file: KeyFile
     transport: Transport
     clock: Clock
     entropy: Entropy
@@ -117,6 +121,7 @@ class Node:
         reception: answers peers; the line hands requests to it.
         courier: delivers.
         rounds: keeps the directory the same everywhere.
+        keeper: renews the seals of group secrets.
     """
 
     parts: NodeParts
@@ -130,6 +135,7 @@ class Node:
     courier: Courier
     reception: Reception
     rounds: Rounds
+    keeper: Keeper
     _tasks: TaskBook = field(repr=False)
 
     @property
@@ -150,7 +156,7 @@ class Node:
         try:
             async with asyncio.TaskGroup() as group:
                 self._tasks.open(group)
-                for work in (self.desk.run, self.intake.run, self.courier.run, self.rounds.run):
+                for work in self._work():
                     self._tasks.spawn(work())
                 try:
                     async with AsyncExitStack() as stack:
@@ -163,6 +169,10 @@ class Node:
         finally:
             self.parts.log.info("the node has stopped its tasks")
         await self._note(EventKind.NODE_STOPPED)
+
+    def _work(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        """Return what the node does as long as it runs."""
+        return self.desk.run, self.intake.run, self.courier.run, self.rounds.run, self.keeper.run
 
     @asynccontextmanager
     async def helped_by(self, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
@@ -219,6 +229,7 @@ def build_node(parts: NodeParts) -> Node:
         courier=delivery.courier,
         reception=delivery.reception,
         rounds=delivery.rounds,
+        keeper=_build_keeper(parts),
         _tasks=tasks,
     )
 
@@ -291,6 +302,13 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
         )
     )
     return _Delivery(courier, settlement, intake, reception, rounds)
+
+
+def _build_keeper(parts: NodeParts) -> Keeper:
+    day_keys = DayKeys(parts.key_file, parts.node_keys.storage, parts.incarnation, parts.entropy)
+    return Keeper(
+        KeepingTools(parts.store, day_keys, parts.clock, parts.entropy, faults=parts.faults, log=parts.log)
+    )
 
 
 def _build_clerk(parts: NodeParts, office: Office, book: DirectoryBook) -> Clerk:

@@ -27,6 +27,7 @@ from globe_node.consultations.export import Exporter
 from globe_node.delivery.lanes import Pace
 from globe_node.delivery.link import Answer, Operation, PeerAddress
 from globe_node.faults import FaultPoints
+from globe_node.groups.key_file import FileOfKeys
 from globe_node.home import Home
 from globe_node.logs import EventLog
 from globe_node.neighbours.greeting import parse_greeting
@@ -106,6 +107,7 @@ async def serve(
             node_keys=node_keys,
             incarnation=database.incarnation,
             store=store,
+            key_file=FileOfKeys(home.group_keys),
             transport=line,
             clock=world.clock,
             entropy=world.entropy,

@@ -4,8 +4,10 @@
 1. A database in use is copied by the database (`VACUUM INTO`), in one view; the copy is checked before it is
    kept. Copying its files would give a mixture of moments.
 2. The instance file is never in a backup: it is what shows that a database is an old copy.
-3. A restored node is another life of it: it takes a new incarnation, before it can send anything.
-4. Restoring goes into a folder beside the home and is moved there when all of it is checked; an existing home
+3. What must not live on in a copy, such as keys that are spent when they were used, is deleted from the copy
+   before it is sealed.
+4. A restored node is another life of it: it takes a new incarnation, before it can send anything.
+5. Restoring goes into a folder beside the home and is moved there when all of it is checked; an existing home
    is moved aside, never overwritten.
 """
 
@@ -33,6 +35,8 @@ from protocol.interfaces import Entropy
 
 Check = Callable[[Transaction, Path], None]
 """Looks at a database and the home folder it belongs to, and raises if something is wrong."""
+LeaveOut = Callable[[Transaction], None]
+"""Deletes from a copy of a database what may not be in a backup."""
 FirstAct = Callable[[Transaction, Path, str], None]
 """Records that a home was restored; is given its database, its folder and the new incarnation."""
 DATABASE = "node.db"
@@ -56,7 +60,13 @@ class Sealing:
 
 
 def write_backup(
-    home: Path, target: Path, *, sealing: Sealing, about: dict[str, str], check: Check
+    home: Path,
+    target: Path,
+    *,
+    sealing: Sealing,
+    about: dict[str, str],
+    check: Check,
+    leave_out: LeaveOut,
 ) -> Manifest:
     """Back up a home folder, beside a running node or a stopped one.
 
@@ -66,6 +76,7 @@ def write_backup(
         sealing: with what it is sealed.
         about: facts for people who look at the backup later.
         check: run on the copy, so that a damaged database does not become the backup.
+        leave_out: run on the copy after the check; nothing of what it deletes is in the backup.
 
     Raises:
         ConflictError: the target exists.
@@ -77,6 +88,7 @@ def write_backup(
         copy = scratch / DATABASE
         _copy_database(home / DATABASE, copy)
         _verify(copy, home, check)
+        _thin(copy, leave_out)
         files = {name: home / name for name in _files_of(home)} | {DATABASE: copy}
         return _write_whole(target, files, about, sealing)
 
@@ -152,6 +164,19 @@ def _copy_database(source: Path, target: Path) -> None:
     driver.copy_database(source, target)
     with target.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _thin(copy: Path, leave_out: LeaveOut) -> None:
+    """Delete rows of a copy; `secure_delete` writes zeros in their place."""
+    connection = driver.connect_writer(copy)
+    raw = driver.driver_of(connection)
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+        leave_out(connection)
+        raw.execute("COMMIT")
+        raw.execute("PRAGMA journal_mode = DELETE").fetchall()  # nothing may stay beside the file
+    finally:
+        end_connection(connection)
 
 
 def _files_of(home: Path) -> list[str]:

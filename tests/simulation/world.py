@@ -24,6 +24,7 @@ from tests.simulation.network import Network, Weather
 from tests.simulation.residents import Residents, Said
 from tests.support.directory import certified_node_keys, sample_network
 from tests.support.entropy import SeededEntropy
+from tests.support.key_files import MemoryKeyFile
 from tests.support.store import memory_database
 
 NAMES = ("xa-acc", "xb-ibu", "xc-aco")
@@ -163,6 +164,7 @@ class Process:
             node_keys=certified_node_keys(self.name),
             incarnation=database.incarnation,
             store=MortalStore(InlineDoor(database, self), self),
+            key_file=world.key_files[self.name],
             transport=world.network.line_of(self.name),
             clock=world.clocks[self.name],
             entropy=SeededEntropy(f"{world.seed} {self.name} {self._life}"),
@@ -207,6 +209,7 @@ class World:
         self.names = NAMES[: self.dice.choice((2, 3))]
         self.history = History()
         self.disks: dict[str, Database] = {}
+        self.key_files: dict[str, MemoryKeyFile] = {}
         self.clocks: dict[str, VirtualClock] = {}
         self.processes: dict[str, Process] = {}
         self.armed: dict[tuple[str, str], int] = {}
@@ -222,6 +225,7 @@ class World:
         loop = asyncio.get_running_loop()
         for name in self.names:
             self.disks[name] = memory_database()
+            self.key_files[name] = MemoryKeyFile()
             self.clocks[name] = VirtualClock(loop, self.dice.uniform(-100, 100))
         async with asyncio.TaskGroup() as group:
             self._group = group

@@ -26,6 +26,7 @@ from tests.support.audit import recorded
 from tests.support.bodies import lean_request
 from tests.support.directory import SampleNetwork, certified_node_keys, sample_network
 from tests.support.entropy import SeededEntropy
+from tests.support.key_files import MemoryKeyFile
 from tests.support.lines import Exchange
 from tests.support.store import memory_database
 
@@ -48,6 +49,7 @@ class Town:
         self.exchange = Exchange()
         self.clock = VirtualClock(asyncio.get_running_loop())
         self.databases = {name: memory_database() for name in authorities}
+        self.key_files = {name: MemoryKeyFile() for name in authorities}
         self.nodes: dict[str, Node] = {}
         self.faults: dict[str, FaultPoints] = {}
         self.logs = {name: io.StringIO() for name in authorities}
@@ -62,6 +64,7 @@ class Town:
                 node_keys=certified_node_keys(name),
                 incarnation=self.databases[name].incarnation,
                 store=InlineDoor(self.databases[name], NoFaults()),
+                key_file=self.key_files[name],
                 transport=self.exchange.line_of(name),
                 clock=self.clock,
                 entropy=SeededEntropy(f"{name} {self._starts}"),

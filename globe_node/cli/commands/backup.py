@@ -3,7 +3,8 @@
 
 1. A backup is made beside the running node; its audit log is checked before the file gets its name.
 2. Both ends leave an entry in the audit log.
-3. A restored node takes a new incarnation: it is another life of the node, and its peers can see that.
+3. Keys of groups are in no backup; after a restore the groups are joined again.
+4. A restored node takes a new incarnation: it is another life of the node, and its peers can see that.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from globe_node.cli.backend import backend_of
 from globe_node.cli.invocation import Invocation, json_option, pass_invocation, passphrase_option
 from globe_node.cli.output import note, print_fields, print_json
 from globe_node.errors import StoreError
+from globe_node.groups.keeping import leave_out_secrets
 from globe_node.home import Home
 from globe_node.store.backup import Sealing, restore_backup, write_backup
 from globe_node.store.database import recorded_incarnation
@@ -70,6 +72,7 @@ def command(invocation: Invocation, *, file: Path, passphrase_file: Path | None,
             "made": moment_text(invocation.now()),
         },
         check=check,
+        leave_out=leave_out_secrets,
     )
     digest = _digest_of(file)
     if marks is None:
@@ -112,6 +115,7 @@ def restore(
 
     def first_act(tx: Transaction, folder: Path, incarnation: str) -> None:
         node_keys = keystore.open_node(Home(folder).node_keys, passphrase)
+        leave_out_secrets(tx)
         event = AuditEvent(kind=EventKind.RESTORE, at=invocation.now(), digest=digest, result="ok")
         _log_of(node_keys, incarnation, invocation).append(tx, [event])
 

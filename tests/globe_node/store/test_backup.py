@@ -37,6 +37,10 @@ def nothing_wrong(_tx: Transaction, _folder: Path) -> None:
     return None
 
 
+def all_stays(_tx: Transaction) -> None:
+    return None
+
+
 def no_act(_tx: Transaction, _folder: Path, _incarnation: str) -> None:
     return None
 
@@ -62,7 +66,9 @@ def make_home(folder: Path) -> InlineDoor:
 
 
 def back_up(home: Path, target: Path) -> archive.Manifest:
-    return write_backup(home, target, sealing=SEALING, about={"made": "now"}, check=nothing_wrong)
+    return write_backup(
+        home, target, sealing=SEALING, about={"made": "now"}, check=nothing_wrong, leave_out=all_stays
+    )
 
 
 def restore(target: Path, home: Path, *, replace: bool = False) -> Path | None:
@@ -181,7 +187,7 @@ def test_a_damaged_database_becomes_no_backup(tmp_path: Path) -> None:
         raise StoreError("the audit log is not whole", code=ReasonCode.LOG_INCONSISTENT)
 
     with pytest.raises(StoreError):
-        write_backup(home, tmp_path / "b", sealing=SEALING, about={}, check=wrong)
+        write_backup(home, tmp_path / "b", sealing=SEALING, about={}, check=wrong, leave_out=all_stays)
     (home / "node.db").write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError):
         back_up(home, tmp_path / "b")
@@ -240,3 +246,32 @@ def test_the_names_are_those_of_the_home() -> None:
     assert [Path("/h") / name for name in names] == [home.database, home.high_water, home.lock]
     for path in (home.settings, home.node_keys, home.root_key, home.admission_request):
         assert archive.is_archive_name(path.relative_to("/h").as_posix())
+
+
+def test_what_is_left_out_is_not_in_the_file_either(tmp_path: Path) -> None:
+    """Not as a row, and not as octets in a page that was given back."""
+    door = make_home(tmp_path / "home")
+    planted = b"planted secret of some length " * 200
+    execute(door, "CREATE TABLE secret (octets BLOB) STRICT")
+    run_inline(
+        door.write(lambda tx: driver_of(tx).execute("INSERT INTO secret (octets) VALUES (?)", (planted,)))
+    )
+
+    def leave_out(tx: Transaction) -> None:
+        driver_of(tx).execute("DELETE FROM secret")
+
+    write_backup(
+        tmp_path / "home",
+        tmp_path / "b",
+        sealing=SEALING,
+        about={},
+        check=nothing_wrong,
+        leave_out=leave_out,
+    )
+    run_inline(door.close())
+    restore(tmp_path / "b", tmp_path / "again")
+    found = [path.read_bytes() for path in (tmp_path / "again").rglob("*") if path.is_file()]
+    assert not any(b"planted secret" in octets for octets in found)
+    again = folder_store(tmp_path / "again")
+    assert run_inline(again.read(count)) == 2
+    run_inline(again.close())

@@ -3,20 +3,26 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
 from globe_node.cli.templates import template_of
 from globe_node.errors import ExitCode
+from globe_node.groups import records
+from globe_node.groups.day_keys import SealedRow
+from globe_node.groups.records import GroupStatus, LinkRow, StatePart
 from globe_node.home import Home
-from globe_node.store import archive
+from globe_node.store import archive, backup, driver
 from globe_node.store.instance import InstanceFile
 from keys import keystore
 from keys.at_rest import sealed_file
 from keys.entropy import SystemEntropy
 from keys.secret import SecretBytes
 from protocol.codes.message_types import MessageType
+from protocol.identifiers import AuthorityId, ConsultationId
 from tests.support.directory import certified_node_keys
 from tests.support.houses import House, run_command, two_houses
 from tests.support.keystore import quick_passphrase_hash
@@ -146,3 +152,44 @@ async def test_a_home_without_its_instance_file_can_be_saved(
     assert "begins another life" in capsys.readouterr().err
     assert await run_command(a.home, "restore", str(target), "--replace", *opened) == ExitCode.OK
     assert await run_command(a.home, "audit", "verify", *opened) == ExitCode.OK
+
+
+async def test_no_secret_of_a_group_is_in_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither what lies in the rows, nor the file of the keys, in the copy that is sealed and in the home."""
+    target, opened = tmp_path / "a.backup", passphrase_at(tmp_path)
+    planted, group = b"planted octets of a sealed state " * 50, bytes(32)
+    roster = (AuthorityId(A), AuthorityId(B))
+    open_link = LinkRow(
+        group, ConsultationId("c"), bytes(16), f"{A}/main", roster, GroupStatus.OPEN, epoch=3, changed_ms=1
+    )
+    async with two_houses(tmp_path, (A, B)) as (a, _b):
+        lock_up(a.home, A)
+    keys_then = b"the sealed keys of some days"
+    a.home.group_keys.write_bytes(keys_then)
+    writer = driver.connect_writer(a.home.database)
+    records.put_links(writer, [open_link])
+    records.put_cores(writer, [(group, StatePart(b"rev", SealedRow(7, planted)))])
+    writer.close()
+    copies: list[bytes] = []
+    real = archive.write_archive
+
+    def spy(out: BinaryIO, files: Mapping[str, Path], *rest: Any, **named: Any) -> archive.Manifest:
+        copies.extend(path.read_bytes() for path in files.values())
+        return real(out, files, *rest, **named)
+
+    monkeypatch.setattr(backup, "write_archive", spy)
+    assert await run_command(a.home, "backup", str(target), *opened) == ExitCode.OK
+    assert len(copies) > 2
+    again = Home(tmp_path / "again")
+    assert await run_command(again, "restore", str(target), *opened) == ExitCode.OK
+    copies.extend(path.read_bytes() for path in files_below(again.folder))
+    for octets in copies:
+        assert b"planted octets" not in octets
+        assert keys_then not in octets
+    assert not again.group_keys.exists()
+    reader = driver.connect_reader(again.database)
+    (found,) = records.links_of(reader, [ConsultationId("c")]).values()
+    assert (found.status, found.roster, found.epoch) == (GroupStatus.LOST, roster, 3)
+    reader.close()

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of groups: rows in, rows out. Key packages have `package_records`. No rule of MLS is here.
+
+1. Every function takes the caller's `Transaction`; none commits.
+2. What is secret arrives sealed under a key of the day and leaves sealed. In clear stand ids, rosters, epochs
+   and what goes over the line anyway.
+3. `group_link` alone goes into backups: it says which groups there were, so that they can be joined again.
+4. Statements go to the driver as they stand: those of a group's state run for every message.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from globe_node.groups.day_keys import SealedRow
+from globe_node.store.door import Transaction
+from globe_node.store.driver import driver_of
+from protocol.identifiers import AuthorityId, ConsultationId
+
+_LINK = (
+    "SELECT group_id, consultation, routing_id, hub, roster, status, epoch, changed_ms FROM group_link WHERE"
+)
+
+
+class GroupStatus(StrEnum):
+    """How a group stands with this node."""
+
+    AWAITING_KEYS = "awaiting-keys"
+    OPEN = "open"
+    LOST = "lost"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """Which group a consultation is, and who is in it.
+
+    Attributes:
+        group_id: 32 octets, drawn by whoever opened it.
+        consultation: the consultation that it is.
+        routing_id: how envelopes of it are marked.
+        hub: `authority/node` of whoever orders its commits.
+        roster: the authorities in it, this one too, sorted.
+        status: `awaiting-keys` before it exists, `open`, `lost` when its secrets are gone, `left` after we
+            were taken out.
+        epoch: the newest epoch that this node knows of.
+        changed_ms: when this row last changed.
+    """
+
+    group_id: bytes
+    consultation: ConsultationId
+    routing_id: bytes
+    hub: str
+    roster: tuple[AuthorityId, ...]
+    status: GroupStatus
+    epoch: int
+    changed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatePart:
+    """One of the two sealed parts of a group's state.
+
+    Attributes:
+        rev: drawn at each writing; the seal is bound to it.
+        sealed: the part, sealed.
+    """
+
+    rev: bytes
+    sealed: SealedRow = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """The state of a group as it is stored: what commits change, and what messages change."""
+
+    core: StatePart
+    ratchets: StatePart
+
+
+class MemberRow(NamedTuple):
+    """What a member has said about an epoch: whether it sees what we see."""
+
+    group_id: bytes
+    epoch: int
+    authority: AuthorityId
+    agrees: bool
+    stated_ms: int
+
+
+# --- links ----------------------------------------------------------------------------------------------
+def links_of(tx: Transaction, consultations: Collection[ConsultationId]) -> dict[ConsultationId, LinkRow]:
+    """Return the group of each named consultation that has one."""
+    driver = driver_of(tx)
+    found: dict[ConsultationId, LinkRow] = {}
+    for consultation in consultations:
+        rows = driver.execute(f"{_LINK} consultation = ? ORDER BY changed_ms", (consultation,))
+        found.update((consultation, _link(row)) for row in rows)
+    return found
+
+
+def links_by_route(tx: Transaction, routing_ids: Collection[bytes]) -> list[LinkRow]:
+    """Return the groups whose envelopes are marked so."""
+    driver = driver_of(tx)
+    sql = f"{_LINK} routing_id = ?"
+    return [_link(row) for one in routing_ids for row in driver.execute(sql, (one,))]
+
+
+def links_with(tx: Transaction, status: GroupStatus, limit: int) -> list[LinkRow]:
+    """Return groups with a status, those first that have had it longest."""
+    sql = f"{_LINK} status = ? ORDER BY changed_ms LIMIT ?"
+    rows = driver_of(tx).execute(sql, (status.value, limit))
+    return [_link(row) for row in rows]
+
+
+def put_links(tx: Transaction, rows: Iterable[LinkRow]) -> None:
+    """Insert links, or change hub, roster, status and epoch of those that exist."""
+    driver_of(tx).executemany(
+        "INSERT INTO group_link (group_id, consultation, routing_id, hub, roster, status, epoch, changed_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (group_id) DO UPDATE SET hub = excluded.hub,"
+        " roster = excluded.roster, status = excluded.status, epoch = excluded.epoch,"
+        " changed_ms = excluded.changed_ms",
+        [
+            (
+                row.group_id,
+                row.consultation,
+                row.routing_id,
+                row.hub,
+                " ".join(row.roster),
+                row.status.value,
+                row.epoch,
+                row.changed_ms,
+            )
+            for row in rows
+        ],
+    )
+
+
+def mark_lost(tx: Transaction, group_ids: Iterable[bytes], now_ms: int) -> None:
+    """Note that the secrets of open groups are gone."""
+    driver_of(tx).executemany(
+        "UPDATE group_link SET status = 'lost', changed_ms = ? WHERE group_id = ? AND status = 'open'",
+        [(now_ms, group_id) for group_id in group_ids],
+    )
+
+
+# --- state ----------------------------------------------------------------------------------------------
+def states_of(tx: Transaction, group_ids: Iterable[bytes]) -> dict[bytes, StateRow]:
+    """Return the sealed states of the named groups that have one."""
+    driver = driver_of(tx)
+    sql = (
+        "SELECT c.rev, c.day_key, c.sealed, r.rev, r.day_key, r.sealed FROM group_core AS c"
+        " JOIN group_ratchet AS r ON r.group_id = c.group_id WHERE c.group_id = ?"
+    )
+    found: dict[bytes, StateRow] = {}
+    for group_id in group_ids:
+        for row in driver.execute(sql, (group_id,)):
+            core, ratchets = SealedRow(row[1], row[2]), SealedRow(row[4], row[5])
+            found[group_id] = StateRow(StatePart(row[0], core), StatePart(row[3], ratchets))
+    return found
+
+
+def revisions_of(tx: Transaction, group_ids: Iterable[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
+    """Return the revisions of core and ratchets of the named groups that have a state."""
+    driver = driver_of(tx)
+    sql = (
+        "SELECT c.rev, r.rev FROM group_core AS c"
+        " JOIN group_ratchet AS r ON r.group_id = c.group_id WHERE c.group_id = ?"
+    )
+    return {one: (row[0], row[1]) for one in group_ids for row in driver.execute(sql, (one,))}
+
+
+def put_cores(tx: Transaction, parts: Iterable[tuple[bytes, StatePart]]) -> None:
+    """Write the part that commits change, by group."""
+    driver_of(tx).executemany(
+        "INSERT INTO group_core (group_id, rev, day_key, sealed) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (group_id) DO UPDATE SET rev = excluded.rev, day_key = excluded.day_key,"
+        " sealed = excluded.sealed",
+        [(group_id, part.rev, part.sealed.day_key, part.sealed.octets) for group_id, part in parts],
+    )
+
+
+def put_ratchets(tx: Transaction, parts: Iterable[tuple[bytes, StatePart]]) -> None:
+    """Write the part that messages change, by group."""
+    driver_of(tx).executemany(
+        "INSERT INTO group_ratchet (group_id, rev, day_key, sealed) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (group_id) DO UPDATE SET rev = excluded.rev, day_key = excluded.day_key,"
+        " sealed = excluded.sealed",
+        [(group_id, part.rev, part.sealed.day_key, part.sealed.octets) for group_id, part in parts],
+    )
+
+
+def drop_states(tx: Transaction, group_ids: Iterable[bytes]) -> None:
+    """Delete the secrets of groups."""
+    driver = driver_of(tx)
+    chosen = [(group_id,) for group_id in group_ids]
+    driver.executemany("DELETE FROM group_core WHERE group_id = ?", chosen)
+    driver.executemany("DELETE FROM group_ratchet WHERE group_id = ?", chosen)
+
+
+# --- what members say -----------------------------------------------------------------------------------
+def members_of(tx: Transaction, group_ids: Iterable[bytes], epoch: int | None = None) -> list[MemberRow]:
+    """Return what members of groups have said, of all epochs or of one."""
+    driver = driver_of(tx)
+    sql = (
+        "SELECT group_id, epoch, authority, agrees, stated_ms FROM group_member"
+        " WHERE group_id = ? AND (? IS NULL OR epoch = ?) ORDER BY epoch, authority"
+    )
+    return [
+        MemberRow(row[0], row[1], AuthorityId(row[2]), bool(row[3]), row[4])
+        for one in group_ids
+        for row in driver.execute(sql, (one, epoch, epoch))
+    ]
+
+
+def put_members(tx: Transaction, rows: Iterable[MemberRow]) -> None:
+    """Note what members have said; a later word about the same epoch takes the place of an earlier one."""
+    driver_of(tx).executemany(
+        "INSERT OR REPLACE INTO group_member (group_id, epoch, authority, agrees, stated_ms)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [(row.group_id, row.epoch, row.authority, int(row.agrees), row.stated_ms) for row in rows],
+    )
+
+
+def forget_members(tx: Transaction, group_id: bytes, before_epoch: int) -> None:
+    """Forget what was said about older epochs."""
+    driver_of(tx).execute(
+        "DELETE FROM group_member WHERE group_id = ? AND epoch < ?", (group_id, before_epoch)
+    )
+
+
+# --- keys of the day ------------------------------------------------------------------------------------
+def used_day_keys(tx: Transaction) -> set[int]:
+    """Return the keys that rows are sealed under."""
+    driver = driver_of(tx)
+    statements = (
+        "SELECT DISTINCT day_key FROM group_core",
+        "SELECT DISTINCT day_key FROM group_ratchet",
+        "SELECT DISTINCT day_key FROM own_leaf_key",
+        "SELECT DISTINCT day_key FROM own_key_package",
+    )
+    return {row[0] for sql in statements for row in driver.execute(sql)}
+
+
+def groups_under_other_keys(tx: Transaction, today: int, limit: int) -> list[bytes]:
+    """Return some groups of which a part is sealed under another key than today's."""
+    sql = (
+        "SELECT group_id FROM group_core WHERE day_key < ?1 OR day_key > ?1"
+        " UNION SELECT group_id FROM group_ratchet WHERE day_key < ?1 OR day_key > ?1 LIMIT ?2"
+    )
+    return [row[0] for row in driver_of(tx).execute(sql, (today, limit))]
+
+
+def empty_for_backup(tx: Transaction) -> None:
+    """Delete everything but the links: no secret of groups, spent or not, may be in a backup."""
+    driver = driver_of(tx)
+    if not driver.execute("SELECT 1 FROM sqlite_master WHERE name = 'group_link'").fetchone():
+        return  # the database of an older program, which a backup leaves as it is
+    for statement in _EMPTYING:
+        driver.execute(statement)
+    driver.execute("UPDATE group_link SET status = 'lost' WHERE status = 'open'")
+
+
+_EMPTYING = (
+    "DELETE FROM group_core",
+    "DELETE FROM group_ratchet",
+    "DELETE FROM group_member",
+    "DELETE FROM group_commit",
+    "DELETE FROM own_leaf_key",
+    "DELETE FROM own_key_package",
+    "DELETE FROM peer_key_package",
+    "DELETE FROM leaf_certificate",
+)
+
+
+def _link(row: tuple[Any, ...]) -> LinkRow:
+    group_id, consultation, routing_id, hub, roster, status, epoch, changed_ms = row
+    members = tuple(AuthorityId(one) for one in roster.split())
+    return LinkRow(group_id, consultation, routing_id, hub, members, GroupStatus(status), epoch, changed_ms)
