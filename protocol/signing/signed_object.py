@@ -90,6 +90,13 @@ class Members:
         """Return a member that is base64."""
         return parse_base64(self.text(name))
 
+    def object(self, name: str, names: frozenset[str]) -> "Members":
+        """Return a member that is an object with these members."""
+        value = self._values[name]
+        if not isinstance(value, Mapping):
+            raise self.refusal(name)
+        return Members(self._what, value, names)
+
     def objects(self, name: str, names: frozenset[str]) -> "list[Members]":
         """Return a member that is an array of at most 100 objects with these members."""
         value = self._values[name]

@@ -100,6 +100,14 @@ def test_items_are_objects_with_their_members(value: JSONValue) -> None:
     refused(lambda: members(items=value).objects("items", ITEM), ReasonCode.BAD_FIELD)
 
 
+def test_an_object_with_its_members() -> None:
+    value = {"at": "2026-07-01T09:30:00.000Z", "octets": ""}
+    assert members(items=value).object("items", ITEM).octets("octets") == b""
+    refused(lambda: members().object("items", ITEM), ReasonCode.BAD_FIELD)
+    refused(lambda: members(items={}).object("items", ITEM), ReasonCode.BAD_FIELD)
+    refused(lambda: members(items={**value, "more": 1}).object("items", ITEM), ReasonCode.UNKNOWN_FIELD)
+
+
 def test_a_list_of_objects_is_bounded() -> None:
     kind = Kind("a sample", labels.CONTROL, KIND.members, 10_000)
     body = canonical.to_bytes({**VALUES, "items": [{}] * 101})
