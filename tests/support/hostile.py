@@ -9,20 +9,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from globe_node.consultations.moments import unix_milliseconds
 from globe_node.delivery import wire
 from globe_node.delivery.link import Answer, Operation
 from globe_node.delivery.wire import EnvelopesAnswer
-from protocol import e2ee
 from protocol.codes.message_types import MessageType
 from protocol.envelope import (
-    EnvelopeClass,
     Frame,
     envelope_hash,
     parse_envelope,
-    routing_id_of,
 )
 from protocol.errors import ReasonCode
 from protocol.identifiers import (
@@ -44,7 +40,7 @@ from protocol.receipts import (
     SignedReceipt,
     parse_signed_receipt,
 )
-from protocol.record import Author, Record, SignedRecord, record_hash
+from protocol.record import Author, Record, record_hash
 from protocol.signing import labels
 from protocol.signing.batch import sign_batch
 from tests.support.bodies import lean_request
@@ -52,6 +48,7 @@ from tests.support.delivery import identity_of
 from tests.support.directory import certified_node_keys
 from tests.support.entropy import SeededEntropy
 from tests.support.nodes import B, Town
+from tests.support.sealing import frame_of, seal_to, signed_record
 
 
 class Verdict(NamedTuple):
@@ -133,41 +130,20 @@ class Hostile:
         )
         return replace(record, **changes)
 
-    def signed(
-        self,
-        record: Record,
-        *,
-        data: bytes | None = None,
-        signer: Signer | None = None,
-        label: str = labels.RECORD,
-        block: bytes | None = None,
-        attachments: tuple[bytes, ...] = (),
-    ) -> bytes:
-        """Sign a record; `data` stands for its octets, whatever they are, `block` for the signature."""
-        octets = record.to_bytes() if data is None else data
-        if block is None:
-            digest = sha256(octets).digest()
-            (block,) = sign_batch(signer or self.signing, label, [digest], self.entropy)
-        return SignedRecord(octets, block, attachments, record).to_bytes()
+    def signed(self, record: Record, *, signer: Signer | None = None, **how: Any) -> bytes:
+        """Sign a record with its own key; `how` is for `signed_record`."""
+        return signed_record(record, signer or self.signing, self.entropy, **how)
 
     # --- envelopes --------------------------------------------------------------------------------------
 
     def frame(self, record: Record, **changes: Any) -> Frame:
-        """The frame that belongs to a record."""
-        frame = Frame(
-            envelope_class=EnvelopeClass.APPLICATION,
-            sender=NodeName(AuthorityId(self.name), NodeId("main")),
-            routing_id=routing_id_of(record.consultation.encode("ascii")),
-            envelope_id=EnvelopeId(UUID(self.id()).bytes),
-            created_ms=unix_milliseconds(record.created),
-            expires_ms=unix_milliseconds(record.expires),
-        )
-        return replace(frame, **changes)
+        """The frame that belongs to a record, with itself as the sender."""
+        changes.setdefault("sender", NodeName(AuthorityId(self.name), NodeId("main")))
+        return frame_of(record, self.id(), **changes)
 
     def seal(self, signed: bytes, frame: Frame, *to: str) -> bytes:
         """Seal to the listed keys of some authorities, B if nobody is named."""
-        holders = [certified_node_keys(name).decryption[0].public_key for name in to or (B,)]
-        return e2ee.seal(signed, frame, holders, self.entropy)
+        return seal_to(to or (B,), signed, frame, self.entropy)
 
     def envelope(self, record: Record | None = None, **how: Any) -> bytes:
         """An envelope to B; `how` is for `signed`, and with `frame_` before it for `frame`."""

@@ -10,28 +10,24 @@ from globe_node.delivery import wire
 from globe_node.delivery.link import Answer, Operation
 from globe_node.delivery.wire import EnvelopesAnswer, parse_envelopes_answer
 from keys.node_keys import NodeKeys
-from protocol import e2ee
 from protocol.codes.message_types import MessageType
-from protocol.envelope import EnvelopeClass, Frame, envelope_hash, parse_envelope, routing_id_of
+from protocol.envelope import envelope_hash, parse_envelope
 from protocol.identifiers import (
     AuthorityId,
     ConsultationId,
     Digest,
-    EnvelopeId,
-    NodeName,
     RecordId,
     owned_uuid7,
 )
 from protocol.receipts import ReceiptEntry, parse_signed_receipt
-from protocol.record import Author, Record, SignedRecord, record_hash
-from protocol.signing import labels
-from protocol.signing.batch import sign_batch
+from protocol.record import Author, Record, record_hash
 from tests.support.bodies import lean_request
 from tests.support.clock import START
 from tests.support.delivery import identity_of
 from tests.support.directory import certified_node_keys, sample_network
 from tests.support.entropy import SeededEntropy
 from tests.support.nodes import A, B, Town
+from tests.support.sealing import frame_of, seal_to, signed_record
 
 ENTROPY = SeededEntropy("letters")
 LIFE = "a1" * 8
@@ -93,22 +89,11 @@ class Letter:
 
     def seal(self) -> bytes:
         """Return a new envelope with it."""
-        record, author = self.record, self.record.author
-        data = self.data or record.to_bytes()
-        signer = (self.signer or certified_node_keys(author.authority)).signing
-        (block,) = sign_batch(signer, labels.RECORD, [bytes.fromhex(self.digest)], ENTROPY)
-        signed = self.signed or SignedRecord(data, block, (), record).to_bytes()
-        frame = Frame(
-            envelope_class=EnvelopeClass.APPLICATION,
-            sender=NodeName(author.authority, author.node),
-            routing_id=routing_id_of(record.consultation.encode("ascii")),
-            envelope_id=EnvelopeId(bytes.fromhex(fresh_id().replace("-", ""))),
-            created_ms=unix_milliseconds(record.created),
-            expires_ms=unix_milliseconds(record.expires),
-        )
-        frame = replace(frame, **(self.frame or {}))
-        recipients = [certified_node_keys(name).encryption.public_key for name in self.seal_to]
-        return e2ee.seal(signed, frame, recipients, ENTROPY)
+        record = self.record
+        signer = self.signer or certified_node_keys(record.author.authority)
+        signed = self.signed or signed_record(record, signer.signing, ENTROPY, data=self.data)
+        frame = frame_of(record, fresh_id(), **(self.frame or {}))
+        return seal_to(self.seal_to, signed, frame, ENTROPY)
 
 
 async def post(town: Town, *envelopes: bytes, source: str = A, to: str = B) -> EnvelopesAnswer:
