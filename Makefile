@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench bench-peers simulate format requirements build clean
+.PHONY: help demo test check bench bench-peers simulate mutants format requirements build clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ bench-peers: $(READY) ## measure other systems beside it, where they are install
 
 simulate: $(READY) ## many seeds of the simulated network (SEEDS=300)
 	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS))
+
+mutants: $(READY) ## plant defects in checks, and see that tests notice (minutes; ARGS="--seconds 60 path")
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 format: $(READY) ## rewrite in the house style
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
