@@ -26,6 +26,8 @@ MAX_ATTACHMENT_TOTAL_BYTES = 1024 * 1024
 """All attachments of one record together: they travel inside the sealed part."""
 MAX_RECIPIENTS = 20
 """Authorities one record may be addressed to."""
+MAX_MEMBERS = 20
+"""Authorities that one consultation may have, the requester among them."""
 
 # --- envelopes and exchange -----------------------------------------------------------------------------
 MIN_PADDED_BYTES = 512

@@ -4,8 +4,7 @@
 1. It lives as long as its transaction: the rows it holds can't change under it, for there is one writer.
 2. A rule is asked first and a change made after; so a message that is refused leaves no trace.
 3. The number of statements does not depend on the number of messages.
-4. A consultation has one state for each requested authority. The requester keeps them all; a requested
-   authority knows its own.
+4. Every member keeps the state of every requested authority: all of them read all records.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,13 +14,12 @@ from globe_node.consultations import records
 from globe_node.consultations.records import ConsultationRow, HeadRow, RecordRow
 from globe_node.store.door import Transaction
 from protocol.codes.message_types import MessageType
-from protocol.consultations.table import Role, State
+from protocol.consultations.roster import Act, Roster
+from protocol.consultations.table import Move, State
 from protocol.identifiers import AuthorityId, ConsultationId, Digest, RecordId
 from protocol.messages.parse import Body, parse_body
 from protocol.messages.request import ConsultRequest
 from protocol.record import Record, parse_signed_record
-
-_ADVANCE = {state: number for number, state in enumerate(State)}
 
 
 @dataclass(slots=True)
@@ -29,13 +27,14 @@ class Case:
     """One consultation while a transaction works on it.
 
     Attributes:
-        sides: where each requested authority stands.
+        me: this authority.
+        roster: the members, and where each requested authority stands.
         heads: the newest record of each author.
     """
 
     id: ConsultationId
-    opener: AuthorityId
-    sides: dict[AuthorityId, State]
+    me: AuthorityId
+    roster: Roster
     subject: bytes = field(repr=False)
     created_ms: int
     updated_ms: int
@@ -43,12 +42,8 @@ class Case:
 
     @property
     def state(self) -> State:
-        """Where the whole stands: the least advanced side."""
-        return overall_state(self.sides)
-
-    def role_of(self, authority: AuthorityId) -> Role:
-        """Return on which side of the question an authority stands."""
-        return Role.REQUESTER if authority == self.opener else Role.REQUESTED
+        """Where it stands for this authority."""
+        return self.roster.standing(self.me)
 
     def seen_by(self, author: AuthorityId) -> dict[AuthorityId, Digest]:
         """Return the newest record of each other authority."""
@@ -65,8 +60,8 @@ class Case:
         """Return what is stored."""
         return ConsultationRow(
             id=self.id,
-            opener=self.opener,
-            sides=" ".join(f"{who}={state}" for who, state in sorted(self.sides.items())),
+            opener=self.roster.requester,
+            sides=" ".join(f"{who}={state}" for who, state in sorted(self.roster.sides.items())),
             state=self.state,
             subject=self.subject,
             created_ms=self.created_ms,
@@ -79,6 +74,7 @@ class Casebook:
 
     Args:
         tx: the transaction.
+        me: this authority.
         open_record: opens a record that was sealed at rest.
         consultations: the ids that the batch names.
         record_ids: the ids whose hashes the batch asks for.
@@ -87,6 +83,7 @@ class Casebook:
     def __init__(
         self,
         tx: Transaction,
+        me: AuthorityId,
         open_record: Callable[[RecordId, bytes], bytes],
         *,
         consultations: Collection[ConsultationId],
@@ -98,10 +95,12 @@ class Casebook:
         self._requests: dict[ConsultationId, RecordId] = {}
         self._hashes: dict[RecordId, Digest] = records.record_hashes(tx, record_ids)
         self._cases: dict[ConsultationId, Case] = {
-            row.id: case_of(row) for row in records.consultations_of(tx, consultations).values()
+            row.id: case_of(row, me) for row in records.consultations_of(tx, consultations).values()
         }
         for head in records.heads_of(tx, list(self._cases)):
             self._cases[head.consultation].heads[head.author] = head
+        self._questions: dict[tuple[ConsultationId, AuthorityId], RecordId] = {}
+        self._answered: set[RecordId] = set()
         self._links: dict[tuple[ConsultationId, AuthorityId, str], dict[int, tuple[str, Digest]]] = {}
         self._changed: set[ConsultationId] = set()
         self._moved_heads: set[tuple[ConsultationId, AuthorityId]] = set()
@@ -147,18 +146,43 @@ class Casebook:
         body = self._bodies[record_id]
         return body if isinstance(body, ConsultRequest) else None
 
-    def answerable(
-        self, case: Case, message_type: MessageType, recipients: Collection[AuthorityId]
-    ) -> RecordId | None:
-        """Return the record that a message of ours replies to when it does not say.
+    def answerable(self, case: Case, message_type: MessageType) -> RecordId | None:
+        """Return the record that a message of ours replies to when it does not say, if that is clear.
 
-        That is the newest of those it goes to; a clarification replies to the newest question among them.
+        A clarification replies to the newest questions of whoever waits for it, if that is one. All else
+        replies to the newest record of those whom it answers.
         """
-        asked = (MessageType.CLARIFICATION_REQUEST,) if message_type is MessageType.CLARIFICATION else ()
-        row = records.newest(self._tx, case.id, authors=recipients, types=asked)
-        if row is None and not asked:
-            row = records.newest(self._tx, case.id)
+        roster = case.roster
+        if message_type is MessageType.CLARIFICATION:
+            waiting = [side for side, state in roster.sides.items() if state is State.CLARIFYING]
+            return self.newest_questions(case, waiting[0]) if len(waiting) == 1 else None
+        to = roster.sides if case.me == roster.requester else (roster.requester,)
+        row = records.newest(self._tx, case.id, authors=to) or records.newest(self._tx, case.id)
         return None if row is None else row.record_id
+
+    def newest_questions(self, case: Case, asker: AuthorityId) -> RecordId | None:
+        """Return the newest questions back of one requested authority."""
+        known = self._questions.get((case.id, asker))
+        if known is not None:
+            return known
+        row = records.newest(self._tx, case.id, authors=(asker,), types=(MessageType.CLARIFICATION_REQUEST,))
+        return None if row is None else row.record_id
+
+    def act_of(self, case: Case, record: Record, move: Move) -> Act:
+        """Return a record as far as it moves sides."""
+        asker, answered = None, False
+        if move is Move.CLARIFY:
+            asker = self._asker(case, record.in_reply_to)
+        elif move is Move.ASK_BACK:
+            answered = record.record_id in self._answered or records.has_reply(
+                self._tx, case.id, case.roster.requester, record.record_id
+            )
+        return Act(record.author.authority, move, asker, answered)
+
+    def _asker(self, case: Case, question: str) -> AuthorityId | None:
+        """Return whose newest questions these are."""
+        sides = case.roster.sides
+        return next((side for side in sides if self.newest_questions(case, side) == question), None)
 
     def _keep(self, row: RecordRow) -> RecordId:
         content = parse_signed_record(self._open_record(row.record_id, row.application_data)).content
@@ -181,24 +205,28 @@ class Casebook:
         digest: Digest,
         *,
         body: Body,
-        sides: Mapping[AuthorityId, State] | None,
+        roster: Roster | None,
         now_ms: int,
     ) -> None:
-        """Take in a record; one that is not late moves states and its author's chain head.
+        """Take in a record; one that is not late moves sides and its author's chain head.
 
         Args:
             record: its consultation is loaded or opened.
             digest: its hash.
             body: its body.
-            sides: the states that change; None for a record that came late.
+            roster: the members and sides after it; None for a record that came late.
             now_ms: the time of this node.
         """
         case = self._cases[record.consultation]
         author = record.author.authority
         case.updated_ms = max(case.updated_ms, now_ms)
         incarnation = record.author.incarnation
-        if sides is not None:
-            case.sides.update(sides)
+        if record.type is MessageType.CLARIFICATION and record.in_reply_to:
+            self._answered.add(RecordId(record.in_reply_to))
+        if roster is not None:
+            case.roster = roster
+            if record.type is MessageType.CLARIFICATION_REQUEST:
+                self._questions[case.id, author] = record.record_id
             case.heads[author] = HeadRow(case.id, author, incarnation, record.author_seq, digest)
             self._moved_heads.add((case.id, author))
         self._links.setdefault((case.id, author, incarnation), {})[record.author_seq] = (record.prev, digest)
@@ -212,23 +240,18 @@ class Casebook:
         records.put_heads(self._tx, [self._cases[one].heads[who] for one, who in sorted(self._moved_heads)])
 
 
-def overall_state(sides: Mapping[AuthorityId, State]) -> State:
-    """Return the least advanced of several states."""
-    return min(sides.values(), key=_ADVANCE.__getitem__)
+def roster_of(row: ConsultationRow) -> Roster:
+    """Read the roster of a stored consultation."""
+    pairs = (pair.split("=") for pair in row.sides.split(" "))
+    return Roster(row.opener, {AuthorityId(who): State(state) for who, state in pairs})
 
 
-def parse_sides(text: str) -> dict[AuthorityId, State]:
-    """Read the stored form of the sides."""
-    pairs = (pair.split("=") for pair in text.split(" "))
-    return {AuthorityId(who): State(state) for who, state in pairs}
-
-
-def case_of(row: ConsultationRow) -> Case:
+def case_of(row: ConsultationRow, me: AuthorityId) -> Case:
     """Build the working form of a stored consultation."""
     return Case(
         id=row.id,
-        opener=row.opener,
-        sides=parse_sides(row.sides),
+        me=me,
+        roster=roster_of(row),
         subject=row.subject,
         created_ms=row.created_ms,
         updated_ms=row.updated_ms,

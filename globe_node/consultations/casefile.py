@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from globe_node.consultations import records
-from globe_node.consultations.casebook import overall_state, parse_sides
+from globe_node.consultations.casebook import roster_of
 from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import no_such_consultation
 from globe_node.consultations.records import ConsultationRow, Direction, RecordRow
@@ -22,7 +22,7 @@ from globe_node.delivery.outbox import LaneRow, SentRow
 from globe_node.store.door import Transaction
 from keys.storage_key import StorageKey
 from protocol.canonical import JSONObject
-from protocol.consultations.table import Move, Role, State, moves_from
+from protocol.consultations.table import Move, Role, State
 from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId
 from protocol.receipts import DeliveryState, parse_signed_receipt
 from protocol.record import Attachment, SignedRecord, parse_signed_record
@@ -35,7 +35,7 @@ class CaseSummary:
     Attributes:
         role: on which side this authority stands.
         counterparties: the other authorities, sorted.
-        state: where the whole stands.
+        state: where it stands for this authority: its own side, or for the requester the least advanced.
         records: how many there are.
         unread: how many of theirs nobody here has opened.
         waiting: how many of ours have not reached somebody.
@@ -165,10 +165,8 @@ def show_case(
     views = [
         _record_view(storage, one, lines[one.record_id], missing[one.record_id]) for one in in_order(stored)
     ]
-    sides = parse_sides(row.sides)
-    states = sides.values() if summary.role is Role.REQUESTER else (overall_state(sides),)
-    moves = {move for state in states for move in moves_from(state, summary.role)}
-    return CaseView(summary, sides, tuple(move for move in Move if move in moves), tuple(views))
+    roster = roster_of(row)
+    return CaseView(summary, roster.sides, roster.moves(me), tuple(views))
 
 
 def require_case(tx: Transaction, consultation: ConsultationId) -> ConsultationRow:
@@ -230,8 +228,8 @@ def _summaries(
     return [
         CaseSummary(
             consultation=row.id,
-            role=Role.REQUESTER if row.opener == me else Role.REQUESTED,
-            counterparties=_counterparties(row, me),
+            role=roster_of(row).role_of(me),
+            counterparties=roster_of(row).recipients(me),
             state=State(row.state),
             subject=storage.open_sealed("consultation", row.id.encode("ascii"), row.subject).decode(),
             created_at=moment_of(row.created_ms),
@@ -242,10 +240,6 @@ def _summaries(
         )
         for row in rows
     ]
-
-
-def _counterparties(row: ConsultationRow, me: AuthorityId) -> tuple[AuthorityId, ...]:
-    return tuple(sorted({row.opener, *parse_sides(row.sides)} - {me}))
 
 
 def _waiting(tx: Transaction, ids: Collection[ConsultationId]) -> dict[ConsultationId, int]:

@@ -10,7 +10,7 @@ from protocol.audit.leaf import reconciliation_value
 from protocol.canonical import JSONObject
 from protocol.codes.message_types import MessageType
 from protocol.consultations.content import Effect, effect_of
-from protocol.consultations.table import Move, Role, State, arrival_state, move_of, next_state
+from protocol.consultations.table import Move, move_of
 from protocol.identifiers import Digest
 from protocol.messages.parse import Body, parse_body
 from protocol.messages.request import ConsultRequest
@@ -51,24 +51,6 @@ class Content:
         if not isinstance(self.body, ConsultRequest):
             return ""
         return self.body.title or self.body.case.reference
-
-    def state_after_sending(self, state: State, author: Role) -> State:
-        """Return the state after we send it.
-
-        Raises:
-            LocalProtocolError: it may not be sent now (`illegal_move`).
-        """
-        effect = self.effect
-        return next_state(state, self.message_type, author, final=effect.final, postponed=effect.postponed)
-
-    def state_after_arrival(self, state: State, author: Role) -> State:
-        """Return the state after it has arrived.
-
-        Raises:
-            RemoteProtocolError: an honest author could not send it (`illegal_move`).
-        """
-        effect = self.effect
-        return arrival_state(state, self.message_type, author, final=effect.final, postponed=effect.postponed)
 
 
 def read_content(message_type: MessageType, value: JSONObject) -> Content:

@@ -33,6 +33,7 @@ from sqlalchemy.dialects.sqlite import dialect, insert
 from globe_node.consultations.moments import unix_milliseconds
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
+from protocol.codes.message_types import MessageType
 from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId
 from protocol.record import Record
 
@@ -119,7 +120,7 @@ class ConsultationRow:
         id: the consultation.
         opener: the authority whose request opened it.
         sides: each requested authority and where it stands: `xb-acc=SENT xc-fiu=ANSWERED`, sorted.
-        state: where the whole stands: the least advanced side.
+        state: where it stands for this authority: its own side, or for the requester the least advanced.
         subject: the subject line, sealed at rest.
         created_ms: when the opening record was made, by its author's clock.
         updated_ms: when this node last stored a record of it.
@@ -362,6 +363,17 @@ def newest(
         query = query.where(RECORD.c.type.in_(types))
     row = tx.execute(query.order_by(RECORD.c.position.desc()).limit(1)).one_or_none()
     return None if row is None else RecordRow(*row)
+
+
+def has_reply(tx: Transaction, consultation: ConsultationId, author: AuthorityId, to: RecordId) -> bool:
+    """Whether a clarification by this author that replies to a record is here."""
+    query = select(RECORD.c.position).where(
+        RECORD.c.consultation == consultation,
+        RECORD.c.author == author,
+        RECORD.c.type == MessageType.CLARIFICATION,
+        RECORD.c.in_reply_to == to,
+    )
+    return tx.execute(query.limit(1)).one_or_none() is not None
 
 
 def neighbours(

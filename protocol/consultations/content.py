@@ -25,7 +25,7 @@ from protocol.record import Record
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What the content of a message says about its move; the arguments of `table.next_state`.
+    """What the content of a message says about its move; the arguments of `table.move_of`.
 
     Attributes:
         final: nothing more comes, or everything is refused.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The states of one consultation between the requesting and one requested authority, as a table.
+"""The states between the requesting and one requested authority, as a table.
 
-Not the delivery of single messages (`protocol.receipts`), and no clock: being late is a flag, not a state.
+Not who takes part (`roster`), not the delivery of single messages (`protocol.receipts`), and no clock: being
+late is a flag, not a state.
 
-1. A consultation asked of several authorities has one state for each of them.
+1. A consultation with several requested authorities has one state for each of them: its side.
 2. What an author may send is decided by `next_state` on the state that its own records show.
 3. Two messages may cross on the way. A message that was legal where it was written is taken where it arrives:
    `arrival_state` knows the crossings, and both sides reach the same state in whatever order they see them.
@@ -18,7 +19,7 @@ from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
 
 
 class State(StrEnum):
-    """Where a consultation stands. Spec: PROTOCOL.md section 8.6."""
+    """Where one side of a consultation stands. Spec: PROTOCOL.md section 8.6."""
 
     DRAFT = "DRAFT"
     """Nothing was sent yet."""
@@ -141,33 +142,26 @@ def move_of(message_type: MessageType, *, final: bool = True, postponed: bool = 
     return _PLAIN[message_type]
 
 
-def next_state(
-    state: State, message_type: MessageType, author: Role, *, final: bool = True, postponed: bool = False
-) -> State:
+def next_state(state: State, move: Move, author: Role) -> State:
     """Return the state after a message that is about to be sent from this state.
 
     Args:
-        state: where the consultation stands for the author.
-        message_type: the type of the message.
+        state: where the side stands for the author.
+        move: what the message does.
         author: the side its author is on.
-        final: see `move_of`.
-        postponed: see `move_of`.
 
     Raises:
         LocalProtocolError: the message may not be sent now, or not by this side (`illegal_move`).
 
     Spec: PROTOCOL.md section 8.6.
     """
-    move = move_of(message_type, final=final, postponed=postponed)
     after = MOVES[state].get(move) if AUTHORS[move] is author else None
     if after is None:
         raise LocalProtocolError("this message may not be sent now", code=ReasonCode.ILLEGAL_MOVE)
     return after
 
 
-def arrival_state(
-    state: State, message_type: MessageType, author: Role, *, final: bool = True, postponed: bool = False
-) -> State:
+def arrival_state(state: State, move: Move, author: Role) -> State:
     """Return the state after a message of the other side that has arrived; as `next_state`, with crossings.
 
     Raises:
@@ -175,7 +169,6 @@ def arrival_state(
 
     Spec: PROTOCOL.md section 8.6.
     """
-    move = move_of(message_type, final=final, postponed=postponed)
     after = MOVES[state].get(move) or CROSSINGS.get(state, {}).get(move)
     if after is None or AUTHORS[move] is not author:
         raise RemoteProtocolError("a message that could not follow", code=ReasonCode.ILLEGAL_MOVE)

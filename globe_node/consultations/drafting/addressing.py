@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whom a message goes to, and whether it can: asked before anything is queued. It knows no content.
 
-1. The requester addresses requested authorities; a requested authority addresses the requester alone.
-2. A message that nobody could receive is refused at once, and the refusal says what to do.
+1. Everything goes to all other members of its consultation.
+2. What opens a consultation is refused at once if one of those it asks can't receive it, and the refusal says
+   what to do. Later messages are refused only if nobody could receive them: a member whom the directory bars
+   must not silence the others. What is for it waits for the directory, at most until its deadline.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from globe_node.consultations.casebook import Case
 from globe_node.errors import NodeError, NotPermittedError
+from protocol import limits
 from protocol.codes.handling import bars
-from protocol.consultations.table import MOVES, Move, Role, State
-from protocol.directory.entries import NodeEntry
+from protocol.consultations.roster import Roster, fits
 from protocol.directory.replay import DirectoryState
 from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode
 from protocol.identifiers import AuthorityId
@@ -45,65 +47,87 @@ _WAYS_OUT = {
 }
 
 
-def audience(
-    case: Case, recipients: Sequence[AuthorityId], author: AuthorityId, move: Move
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a message goes to.
+
+    Attributes:
+        recipients: all other members, sorted.
+        encryption_keys: of those that have one in use.
+    """
+
+    recipients: tuple[AuthorityId, ...]
+    encryption_keys: tuple[bytes, ...] = field(repr=False)
+
+
+def recipients_of(
+    roster: Roster, named: Sequence[AuthorityId], author: AuthorityId
 ) -> tuple[AuthorityId, ...]:
     """Return whom a message of ours goes to, sorted.
 
     Args:
-        case: the consultation, perhaps just being opened.
-        recipients: as the draft says; empty for everybody it can be for.
+        roster: of the consultation, perhaps just being opened.
+        named: as the draft says; empty for everybody.
         author: this authority.
-        move: what the message does.
 
     Raises:
-        LocalProtocolError: somebody who is not part of it, or ourselves (`bad_field`); or nobody for whom the
-            message is legal now (`illegal_move`).
+        LocalProtocolError: the draft names ourselves, or others than the members; or these are too many for
+            a consultation (`bad_field`).
     """
-    if author in recipients:
+    if author in named:
         raise LocalProtocolError("a message can't go to this authority itself", code=ReasonCode.BAD_FIELD)
-    others = tuple(case.sides) if case.role_of(author) is Role.REQUESTER else (case.opener,)
-    if not set(recipients) <= set(others):
+    if not fits(len(roster.members)):
         raise LocalProtocolError(
-            "a recipient is not part of this consultation; open another one", code=ReasonCode.BAD_FIELD
+            f"a consultation has at most {limits.MAX_MEMBERS} members, this authority among them",
+            code=ReasonCode.BAD_FIELD,
         )
-    if recipients or case.role_of(author) is Role.REQUESTED:
-        return tuple(sorted(recipients or others))
-    ready = tuple(sorted(who for who in others if move in MOVES[case.sides[who]]))
-    if not ready:
-        raise illegal_move(case.state)
-    return ready
+    recipients = roster.recipients(author)
+    if named and set(named) != set(recipients):
+        raise LocalProtocolError(
+            "a message goes to all members of its consultation; to speak with fewer, open another one",
+            code=ReasonCode.BAD_FIELD,
+        )
+    return recipients
 
 
-def illegal_move(state: State) -> LocalProtocolError:
-    """Return the error for a message that may not be sent now."""
-    return LocalProtocolError(
-        f"the consultation stands at {state}; this message may not be sent now", code=ReasonCode.ILLEGAL_MOVE
-    )
+def audience(
+    directory: DirectoryState,
+    recipients: tuple[AuthorityId, ...],
+    handling: Sequence[str],
+    at: datetime,
+    *,
+    required: Collection[AuthorityId] = (),
+) -> Audience:
+    """Return the recipients with the keys to seal to.
 
-
-def reachable_nodes(
-    directory: DirectoryState, recipients: Sequence[AuthorityId], handling: Sequence[str], at: datetime
-) -> list[NodeEntry]:
-    """Return the node of each recipient, to seal to.
+    Args:
+        directory: of this moment.
+        recipients: whom it goes to.
+        handling: the handling codes of the message.
+        at: when it is made.
+        required: who must be able to receive it now.
 
     Raises:
-        NotPermittedError: a recipient can't be sent to, with the reason and what to do; or the handling codes
-            of the message shut it out.
+        NotPermittedError: nobody can be sent to, or somebody who must, with the reason and what to do; or the
+            handling codes of the message shut out a recipient.
     """
-    nodes = []
+    encryption_keys: list[bytes] = []
+    barred: dict[AuthorityId, ReasonCode] = {}
     for recipient in recipients:
         try:
-            nodes.append(directory.require_active_node(recipient, at))
+            encryption_keys.append(directory.require_active_node(recipient, at).encryption_key)
         except ProtocolError as error:
-            raise _unreachable(recipient, error.code) from None
+            barred[recipient] = error.code
         entry = directory.authority(recipient)
         if entry is not None and bars(handling, authority=recipient, country=entry.country):
             raise NotPermittedError(
                 f"the handling codes of this message shut out {recipient}",
                 hint="Remove the NF- code, or that recipient.",
             )
-    return nodes
+    for recipient, code in barred.items():
+        if recipient in required or not encryption_keys:
+            raise _unreachable(recipient, code)
+    return Audience(recipients, tuple(encryption_keys))
 
 
 def _unreachable(recipient: AuthorityId, code: ReasonCode) -> NodeError:

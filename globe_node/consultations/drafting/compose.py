@@ -16,7 +16,7 @@ from itertools import chain
 from globe_node.consultations import records
 from globe_node.consultations.casebook import Case, Casebook
 from globe_node.consultations.content import REPLIES, Content, read_content, reconciliation_of
-from globe_node.consultations.drafting.addressing import audience, illegal_move, reachable_nodes
+from globe_node.consultations.drafting.addressing import Audience, audience, recipients_of
 from globe_node.consultations.drafting.drafts import (
     Draft,
     DraftAttachment,
@@ -35,7 +35,8 @@ from protocol import e2ee
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.handling import effective_handling
 from protocol.consultations.content import verify_content, verify_reply
-from protocol.consultations.table import Role, State
+from protocol.consultations.roster import Roster, opened_by
+from protocol.consultations.table import State
 from protocol.envelope import EnvelopeClass, Frame, envelope_hash, routing_id_of
 from protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from protocol.identifiers import (
@@ -84,15 +85,15 @@ class _Plan:
 
     Attributes:
         outcome: what became of it, as soon as that is known.
-        case, sides, record, keys_to, data, digest: filled by one step for the next ones.
+        case, audience, record, roster, data, digest: filled by one step for the next ones.
     """
 
     composed: Composed
     outcome: Outcome | None = None
     case: Case = field(init=False, repr=False)
-    sides: dict[AuthorityId, State] = field(init=False)
+    audience: Audience = field(init=False)
     record: Record = field(init=False, repr=False)
-    keys_to: tuple[bytes, ...] = field(init=False, repr=False)
+    roster: Roster = field(init=False)
     data: bytes = field(init=False, repr=False)
     digest: Digest = field(init=False)
 
@@ -154,6 +155,7 @@ class SubmitTransaction:
         self._signer = office.signer(self._directory)
         self._casebook = Casebook(
             tx,
+            office.node_keys.authority,
             office.open_record,
             consultations={composed.consultation for composed in work},
             record_ids={composed.draft.in_reply_to for composed in work if composed.draft.in_reply_to},
@@ -202,18 +204,22 @@ class SubmitTransaction:
 
     def _address(self, plan: _Plan) -> None:
         """Find its case and whom it goes to, and see that it may be sent now."""
-        composed, me = plan.composed, self._author.authority
-        draft, content = composed.draft, composed.content
+        composed, draft, me = plan.composed, plan.composed.draft, self._author.authority
         case = self._casebook.case(composed.consultation)
         if case is None and draft.consultation is not None:
             raise no_such_consultation()
         plan.case = case or self._new_case(composed)
-        handling = effective_handling(draft.handling)
-        recipients = audience(plan.case, draft.recipients, me, content.move)
-        nodes = reachable_nodes(self._directory, recipients, handling, composed.created)
-        plan.keys_to = tuple(node.encryption_key for node in nodes)
-        plan.sides = _sides_after(plan.case, content, me, recipients)
-        plan.record = self._record(composed, plan.case, recipients, handling)
+        recipients = recipients_of(plan.case.roster, draft.recipients, me)
+        plan.audience = audience(
+            self._directory,
+            recipients,
+            effective_handling(draft.handling),
+            composed.created,
+            required=recipients if case is None else (),
+        )
+        plan.record = self._record(composed, plan.case, recipients)
+        act = self._casebook.act_of(plan.case, plan.record, composed.content.move)
+        plan.roster = plan.case.roster.after_sending(act)
 
     def _write(self, plan: _Plan) -> None:
         """Write the bytes of the record."""
@@ -225,16 +231,14 @@ class SubmitTransaction:
         self._require_content(record, content)
         plan.digest = record_hash(plan.data)
         self._casebook.open(plan.case)
-        self._casebook.take(record, plan.digest, body=content.body, sides=plan.sides, now_ms=self._now_ms)
+        self._casebook.take(record, plan.digest, body=content.body, roster=plan.roster, now_ms=self._now_ms)
         self._planned.append(plan)
         submitted = _submitted(record, plan.digest, plan.case.state)
         if composed.draft.idempotency_key:
             self._known[composed.draft.idempotency_key] = (composed.digest, submitted.to_bytes())
         plan.outcome = submitted
 
-    def _record(
-        self, composed: Composed, case: Case, recipients: tuple[AuthorityId, ...], handling: tuple[str, ...]
-    ) -> Record:
+    def _record(self, composed: Composed, case: Case, recipients: tuple[AuthorityId, ...]) -> Record:
         draft = composed.draft
         place, prev = case.next_place(self._author.authority, self._author.incarnation)
         return Record(
@@ -248,19 +252,19 @@ class SubmitTransaction:
             recipients=recipients,
             created=composed.created,
             expires=composed.expires,
-            in_reply_to=self._replied_to(draft, case, recipients) or "",
-            handling=handling,
+            in_reply_to=self._replied_to(draft, case) or "",
+            handling=effective_handling(draft.handling),
             legal_basis=draft.legal_basis,
             body=draft.body,
             attachments=tuple(_attachment_of(item) for item in draft.attachments),
             directory=self._view,
         )
 
-    def _replied_to(self, draft: Draft, case: Case, recipients: Sequence[AuthorityId]) -> RecordId | None:
+    def _replied_to(self, draft: Draft, case: Case) -> RecordId | None:
         if draft.consultation is None:
             return None
         if draft.in_reply_to is None:
-            return self._casebook.answerable(case, draft.message_type, recipients)
+            return self._casebook.answerable(case, draft.message_type)
         if self._casebook.hash_of(draft.in_reply_to) is None:
             raise no_such_record()
         return draft.in_reply_to
@@ -290,8 +294,8 @@ class SubmitTransaction:
         )
         return Case(
             id=composed.consultation,
-            opener=self._author.authority,
-            sides=dict.fromkeys(composed.draft.recipients, State.DRAFT),
+            me=self._author.authority,
+            roster=opened_by(self._author.authority, composed.draft.recipients),
             subject=sealed,
             created_ms=unix_milliseconds(composed.created),
             updated_ms=self._now_ms,
@@ -306,7 +310,8 @@ class SubmitTransaction:
             _signed(one, signature).to_bytes() for one, signature in zip(planned, signatures, strict=True)
         ]
         letters = [
-            e2ee.Letter(data, _frame_of(one), one.keys_to) for one, data in zip(planned, signed, strict=True)
+            e2ee.Letter(data, _frame_of(one), one.audience.encryption_keys)
+            for one, data in zip(planned, signed, strict=True)
         ]
         envelopes = e2ee.seal_all(letters, office.entropy)
         kept = [
@@ -387,22 +392,6 @@ def _advance(step: Callable[[_Plan], None], plan: _Plan) -> None:
         step(plan)
     except (NodeError, ProtocolError) as error:
         plan.outcome = error
-
-
-def _sides_after(
-    case: Case, content: Content, author: AuthorityId, recipients: Sequence[AuthorityId]
-) -> dict[AuthorityId, State]:
-    """Return the states that a message of ours changes.
-
-    Raises:
-        LocalProtocolError: it may not be sent now, or not by us (`illegal_move`).
-    """
-    role = case.role_of(author)
-    touched = recipients if role is Role.REQUESTER else (author,)
-    try:
-        return {side: content.state_after_sending(case.sides[side], role) for side in touched}
-    except LocalProtocolError:
-        raise illegal_move(case.state) from None
 
 
 def _signed(planned: _Plan, signature: bytes) -> SignedRecord:

@@ -31,8 +31,8 @@ from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.message_types import MessageType
 from protocol.consultations.content import verify_reply
-from protocol.consultations.table import State
-from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.consultations.roster import Roster, fits, opened_by
+from protocol.errors import ConflictError, MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.identifiers import AuthorityId, Digest, RecordId
 from protocol.messages.procedure import ClarificationRequest
 from protocol.record import Record
@@ -63,6 +63,7 @@ class IntakeTransaction:
         opened = [one.record for one in batch if isinstance(one, Opened)]
         self._casebook = Casebook(
             tx,
+            self._me,
             office.open_record,
             consultations={record.consultation for record in opened},
             record_ids={record.record_id for record in opened},
@@ -70,7 +71,7 @@ class IntakeTransaction:
         self._taken: list[Opened] = []
         self._verdicts: list[Verdict] = []
         self._events: list[AuditEvent] = []
-        self._waiting: list[HeldEnvelope] = []
+        self._waiting: list[tuple[HeldEnvelope, int]] = []
         self._parked: list[Opened] = []
         self._routes: dict[AuthorityId, set[bytes]] = {}
 
@@ -82,16 +83,15 @@ class IntakeTransaction:
             elif isinstance(one, Refused):
                 self._reject(one.held, one.reason, one.record_hash)
             elif isinstance(one, Postponed):
-                self._waiting.append(one.held)
+                self._waiting.append((one.held, one.held.received_ms + PATIENCE_SECONDS * 1000))
             else:
                 self._count(one.held)
         self._place_parked()
         self._casebook.write()
         records.add_records(self._tx, [self._row(opened) for opened in self._taken])
-        for held in self._waiting:
+        for held, until_ms in self._waiting:
             pause = max(LOOK_AGAIN_MS, self._now_ms - held.received_ms)
-            until_ms = min(self._now_ms + pause, held.received_ms + PATIENCE_SECONDS * 1000)
-            inbox.postpone(self._tx, [held.position], until_ms)
+            inbox.postpone(self._tx, [held.position], min(self._now_ms + pause, until_ms))
         for sender, routes in self._routes.items():
             inbox.release(self._tx, sender, routes, self._now_ms)
         settled = self._settlement.settle(self._tx, self._verdicts)
@@ -120,8 +120,9 @@ class IntakeTransaction:
             for opened in parked:
                 self._place(opened)
         for opened in self._parked:
-            if self._now_ms - opened.held.received_ms < PATIENCE_SECONDS * 1000:
-                self._waiting.append(opened.held)
+            until_ms = patience_ms(opened, self._me)
+            if self._now_ms < until_ms:
+                self._waiting.append((opened.held, until_ms))
             else:
                 self._reject(opened.held, ReasonCode.SEQUENCE_GAP, opened.digest)
 
@@ -143,15 +144,18 @@ class IntakeTransaction:
         case = self._casebook.case(record.consultation)
         if case is None:
             case = self._opening(opened)
-        side = require_party(case, record, self._me)
+        require_parties(case.roster, record)
         late = self._require_chain(case, opened)
         self._require_reply(opened)
-        role = case.role_of(record.author.authority)
-        sides = None if late else {side: opened.content.state_after_arrival(case.sides[side], role)}
+        act = self._casebook.act_of(case, record, opened.content.move)
+        roster = None if late else case.roster.after_arrival(act, self._me)
         self._casebook.open(case)
-        self._casebook.take(record, opened.digest, body=opened.content.body, sides=sides, now_ms=self._now_ms)
+        self._casebook.take(
+            record, opened.digest, body=opened.content.body, roster=roster, now_ms=self._now_ms
+        )
         self._taken.append(opened)
-        self._routes.setdefault(opened.held.sender, set()).add(opened.held.routing_id)
+        for member in case.roster.recipients(self._me):
+            self._routes.setdefault(member, set()).add(opened.held.routing_id)
 
     def _opening(self, opened: Opened) -> Case:
         """Return the consultation that this record opens, not yet taken in."""
@@ -166,8 +170,8 @@ class IntakeTransaction:
         )
         return Case(
             id=record.consultation,
-            opener=record.author.authority,
-            sides={self._me: State.DRAFT},
+            me=self._me,
+            roster=opened_by(record.author.authority, record.recipients),
             subject=subject,
             created_ms=unix_milliseconds(record.created),
             updated_ms=self._now_ms,
@@ -282,19 +286,30 @@ class IntakeTransaction:
             self._reject(held, ReasonCode.QUARANTINED, quarantined=True)
 
 
-def require_party(case: Case, record: Record, me: AuthorityId) -> AuthorityId:
-    """Check that author and recipients are parties of the consultation; return the side it is about.
+def require_parties(roster: Roster, record: Record) -> None:
+    """Check that a record is by a member and for all the others.
 
     Raises:
-        UntrustedError: a stranger writes, or a requested authority to another than the requester.
+        UntrustedError: a stranger writes, or somebody was left out or let in.
+        MalformedError: more members than a consultation may have (`bad_field`).
     """
     author = record.author.authority
-    if author == case.opener:
-        if me in case.sides:
-            return me
-    elif author in case.sides and case.opener == me and record.recipients == (me,):
-        return author
-    raise UntrustedError("not a party of this consultation")
+    if author not in roster.members or record.recipients != roster.recipients(author):
+        raise UntrustedError("not a record between the members of this consultation")
+    if not fits(len(roster.members)):
+        raise MalformedError("more members than a consultation may have", code=ReasonCode.BAD_FIELD)
+
+
+def patience_ms(opened: Opened, me: AuthorityId) -> int:
+    """Return until when a record waits for what it builds on.
+
+    What the same author sent before comes by the same lane. What another one sent may come much later: then
+    the record waits as long as it may live.
+    """
+    record = opened.record
+    if any(who not in (me, record.author.authority) for who in record.seen):
+        return unix_milliseconds(record.expires)
+    return opened.held.received_ms + PATIENCE_SECONDS * 1000
 
 
 def require_link(prev: str, digest: Digest) -> None:

@@ -16,13 +16,14 @@ from globe_node.store.door import Transaction
 from protocol import limits
 from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
+from protocol.directory.statements import RetireKey
 from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode
 from protocol.identifiers import AuthorityId, ConsultationId, RecordId
 from protocol.record import parse_signed_record
 from protocol.signing import labels
 from protocol.signing.batch import verify_block
 from tests.simulation.loop import run_virtual
-from tests.support.directory import certified_node_keys
+from tests.support.directory import certified_node_keys, updated
 from tests.support.letters import fresh_id
 from tests.support.nodes import A, B, C, Town, in_town, reply, request, town
 from tests.support.store import differing_tables, memory_database
@@ -182,25 +183,68 @@ async def test_a_reply_is_bound_to_its_consultation(town: Town) -> None:
     assert caught.value.code is ReasonCode.BAD_FIELD
 
 
-def test_one_request_to_two_authorities_has_a_state_for_each() -> None:
+ANSWERED = {"final": True, "items": [{"item": "h1", "result": "NOT_FOUND"}]}
+
+
+async def assert_sides(nodes: Town, sent: Submitted, **expected: str) -> None:
+    """Every member must know the side of every requested authority, and its own state."""
+    for name in (A, B, C):
+        view = await nodes.show(name, sent.consultation)
+        assert dict(view.sides) == {B: expected["b"], C: expected["c"]}, name
+        assert view.summary.state == expected[{A: "whole", B: "b", C: "c"}[name]], name
+
+
+def test_all_members_see_all_records_and_every_side() -> None:
     async def main() -> None:
         async with town(A, B, C) as nodes:
             sent = await nodes.nodes[A].desk.submit(request(B, C))
             await asyncio.sleep(2)
-            answer = {"final": True, "items": [{"item": "h1", "result": "NOT_FOUND"}]}
-            await nodes.nodes[C].desk.submit(reply(sent, MessageType.ANSWER, answer))
+            answered = await nodes.nodes[C].desk.submit(reply(sent, MessageType.ANSWER, ANSWERED))
+            assert answered.recipients == (A, B)
             await asyncio.sleep(2)
-            view = await nodes.show(A, sent.consultation)
-            assert dict(view.sides) == {B: "SENT", C: "ANSWERED"}
-            assert view.summary.state == "SENT"
-            closing = await nodes.nodes[A].desk.submit(reply(sent, MessageType.CLOSE, {}))
-            assert closing.recipients == (C,)
+            await assert_sides(nodes, sent, b="SENT", c="ANSWERED", whole="SENT")
+            with pytest.raises(LocalProtocolError, match="xb-ibu stands at SENT"):
+                await nodes.nodes[A].desk.submit(reply(sent, MessageType.CLOSE, {}))
+            withdrawn = await nodes.nodes[A].desk.submit(reply(sent, MessageType.WITHDRAWAL, {}))
+            assert withdrawn.recipients == (B, C)
             await asyncio.sleep(2)
-            assert (await nodes.show(C, sent.consultation)).summary.state == "CLOSED"
-            assert (await nodes.show(B, sent.consultation)).summary.state == "SENT"
-            assert not any(one.author == C for one in (await nodes.show(B, sent.consultation)).records)
+            await assert_sides(nodes, sent, b="WITHDRAWN", c="WITHDRAWN", whole="WITHDRAWN")
+            await nodes.nodes[A].desk.submit(reply(sent, MessageType.CLOSE, {}))
+            await asyncio.sleep(2)
+            await assert_sides(nodes, sent, b="CLOSED", c="CLOSED", whole="CLOSED")
+            for name in (A, B, C):
+                view = await nodes.show(name, sent.consultation)
+                assert len(view.records) == 4
+                assert view.summary.counterparties == tuple(sorted({A, B, C} - {name}))
 
     run_virtual(main())
+
+
+def test_a_member_that_the_directory_bars_does_not_silence_the_others() -> None:
+    async def main() -> None:
+        async with town(A, B, C) as nodes:
+            sent = await nodes.nodes[A].desk.submit(request(B, C))
+            await asyncio.sleep(2)
+            key = certified_node_keys(C).signing.key_id
+            retirement = updated(nodes.network.state, C, RetireKey(key=key))
+            for node in nodes.nodes.values():
+                await node.register.admit([retirement], source="file")
+            answered = await nodes.nodes[B].desk.submit(reply(sent, MessageType.ANSWER, ANSWERED))
+            assert answered.recipients == (A, C)
+            await asyncio.sleep(2)
+            assert dict((await nodes.show(A, sent.consultation)).sides) == {B: "ANSWERED", C: "SENT"}
+            assert await nodes.waiting(B) == 1
+            with pytest.raises(NotPermittedError, match="xc-aco has no key"):
+                await nodes.nodes[A].desk.submit(request(B, C))
+
+    run_virtual(main())
+
+
+@in_town
+async def test_a_consultation_has_at_most_twenty_members(town: Town) -> None:
+    with pytest.raises(LocalProtocolError, match="at most 20 members") as caught:
+        await town.nodes[A].desk.submit(request(*(f"x-{number}" for number in range(20))))
+    assert caught.value.code is ReasonCode.BAD_FIELD
 
 
 @in_town
@@ -237,22 +281,30 @@ async def test_a_node_outside_the_directory_sends_nothing(town: Town) -> None:
     assert caught.value.code is ReasonCode.NO_KEY
 
 
-def test_a_clarification_replies_to_the_question_of_whom_it_goes_to() -> None:
+def test_a_clarification_is_for_the_side_whose_questions_it_answers() -> None:
     async def main() -> None:
         async with town(A, B, C) as nodes:
             sent = await nodes.nodes[A].desk.submit(request(B, C))
             await asyncio.sleep(2)
+            asked: list[RecordId] = []
             for name, tag in ((B, "qb"), (C, "qc")):
                 question = {"questions": [{"id": tag, "text": "Which year?"}]}
                 draft = reply(sent, MessageType.CLARIFICATION_REQUEST, question)
-                await nodes.nodes[name].desk.submit(draft)
+                asked.append((await nodes.nodes[name].desk.submit(draft)).record_id)
                 await asyncio.sleep(2)
+            desk = nodes.nodes[A].desk
             explanation = {"answers": [{"question": "qb", "text": "2019."}]}
-            draft = reply(sent, MessageType.CLARIFICATION, explanation, recipients=(AuthorityId(B),))
-            assert (await nodes.nodes[A].desk.submit(draft)).recipients == (B,)
+            with pytest.raises(LocalProtocolError, match="in_reply_to") as caught:
+                await desk.submit(reply(sent, MessageType.CLARIFICATION, explanation))
+            assert caught.value.code is ReasonCode.ILLEGAL_MOVE
+            draft = reply(sent, MessageType.CLARIFICATION, explanation, in_reply_to=asked[0])
+            assert (await desk.submit(draft)).recipients == (B, C)
             await asyncio.sleep(2)
-            assert (await nodes.show(B, sent.consultation)).summary.state == "IN_PROGRESS"
-            assert dict((await nodes.show(A, sent.consultation)).sides) == {B: "IN_PROGRESS", C: "CLARIFYING"}
+            await assert_sides(nodes, sent, b="IN_PROGRESS", c="CLARIFYING", whole="CLARIFYING")
+            other = {"answers": [{"question": "qc", "text": "2020."}]}
+            await desk.submit(reply(sent, MessageType.CLARIFICATION, other))
+            await asyncio.sleep(2)
+            await assert_sides(nodes, sent, b="IN_PROGRESS", c="IN_PROGRESS", whole="IN_PROGRESS")
 
     run_virtual(main())
 

@@ -56,13 +56,11 @@ FORMS: dict[Move, tuple[MessageType, bool, bool]] = {
 
 
 def after_sending(state: State, move: Move) -> State:
-    kind, final, postponed = FORMS[move]
-    return next_state(state, kind, AUTHORS[move], final=final, postponed=postponed)
+    return next_state(state, move, AUTHORS[move])
 
 
 def after_arrival(state: State, move: Move) -> State:
-    kind, final, postponed = FORMS[move]
-    return arrival_state(state, kind, AUTHORS[move], final=final, postponed=postponed)
+    return arrival_state(state, move, AUTHORS[move])
 
 
 def test_the_table_names_every_state_and_every_type() -> None:
@@ -73,21 +71,20 @@ def test_the_table_names_every_state_and_every_type() -> None:
 
 @pytest.mark.parametrize(("state", "move", "author"), list(product(State, Move, Role)))
 def test_every_state_message_and_side(state: State, move: Move, author: Role) -> None:
-    kind, final, postponed = FORMS[move]
     expected = TABLE[state][move] if AUTHORS[move] is author else "-"
     if expected == "-":
         with pytest.raises(LocalProtocolError) as caught:
-            next_state(state, kind, author, final=final, postponed=postponed)
+            next_state(state, move, author)
         assert caught.value.code is ReasonCode.ILLEGAL_MOVE
     else:
-        assert next_state(state, kind, author, final=final, postponed=postponed) == expected
+        assert next_state(state, move, author) == expected
     crossed = CROSSINGS.get(state, {}).get(move) if AUTHORS[move] is author else None
     if expected == "-" and crossed is None:
         with pytest.raises(RemoteProtocolError) as refused:
-            arrival_state(state, kind, author, final=final, postponed=postponed)
+            arrival_state(state, move, author)
         assert refused.value.code is ReasonCode.ILLEGAL_MOVE
     else:
-        assert arrival_state(state, kind, author, final=final, postponed=postponed) == (crossed or expected)
+        assert arrival_state(state, move, author) == (crossed or expected)
 
 
 def test_crossings_add_to_the_table_and_never_change_it() -> None:

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who takes part in a consultation, and where each of those who were asked stands.
+
+Not the states of one side (`table`), and not how records reach the members.
+
+1. A consultation has one requester and at least one requested authority. Every record goes to all other
+   members, so everybody reads everything, and every member knows every side.
+2. A record of a requested authority moves its own side. A clarification of the requester moves the side whose
+   newest questions it answers; its other records are for all sides.
+3. A member judges a side whose two ends it hears completely: the requester every one, a requested authority
+   its own. On the other sides something that a record builds on may still be on its way; these are
+   followed as far as that goes, and nothing is refused that it could explain.
+4. Members that hold the same records see the same sides, in whatever order the records came.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from protocol import limits
+from protocol.consultations.table import (
+    AUTHORS,
+    CROSSINGS,
+    MOVES,
+    Move,
+    Role,
+    State,
+    arrival_state,
+    moves_from,
+    next_state,
+)
+from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
+from protocol.identifiers import AuthorityId
+
+_ADVANCE = {state: number for number, state in enumerate(State)}
+_FOR_EVERY_SIDE = frozenset({Move.REQUEST, Move.CLOSE})
+"""Moves of the requester that every side must allow; its withdrawal is for those that it still concerns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One record, as far as it moves sides.
+
+    Attributes:
+        author: who made it.
+        move: what it does.
+        asker: of a clarification, whose newest questions it answers, or None if they are not known here.
+        answered: of questions, whether a clarification that answers them is here already.
+    """
+
+    author: AuthorityId
+    move: Move
+    asker: AuthorityId | None = None
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The members of a consultation, and where it stands with each of those who were asked.
+
+    Attributes:
+        requester: who opened it.
+        sides: the state of each requested authority.
+
+    Spec: PROTOCOL.md section 8.6.
+    """
+
+    requester: AuthorityId
+    sides: Mapping[AuthorityId, State]
+
+    @property
+    def members(self) -> frozenset[AuthorityId]:
+        """Return everybody who takes part."""
+        return frozenset((self.requester, *self.sides))
+
+    def recipients(self, author: AuthorityId) -> tuple[AuthorityId, ...]:
+        """Return whom a record goes to: all members but its author, sorted."""
+        return tuple(sorted(self.members - {author}))
+
+    def role_of(self, authority: AuthorityId) -> Role:
+        """Return on which side of the question an authority stands."""
+        return Role.REQUESTER if authority == self.requester else Role.REQUESTED
+
+    def standing(self, me: AuthorityId) -> State:
+        """Return where it stands for one member: its own side, or for the requester the least advanced."""
+        own = self.sides.get(me)
+        return own if own is not None else min(self.sides.values(), key=_ADVANCE.__getitem__)
+
+    def moves(self, me: AuthorityId) -> tuple[Move, ...]:
+        """Return what a member may do now, in the order of `Move`."""
+        if me != self.requester:
+            return moves_from(self.sides[me], Role.REQUESTED)
+        found = [set(moves_from(state, Role.REQUESTER)) for state in self.sides.values()]
+        every, some = set.intersection(*found), set.union(*found)
+        return tuple(move for move in Move if move in (every if move in _FOR_EVERY_SIDE else some))
+
+    def after_sending(self, act: Act) -> "Roster":
+        """Return the roster after a record that its author is about to send.
+
+        Raises:
+            LocalProtocolError: it may not be sent now, or not by this member (`illegal_move`); the text names
+                the side that forbids it.
+
+        Spec: PROTOCOL.md section 8.6.
+        """
+        if self.role_of(act.author) is Role.REQUESTED or AUTHORS[act.move] is Role.REQUESTED:
+            return self._moved({act.author: self._next(act.author, act.move, self.role_of(act.author))})
+        if act.move is Move.CLARIFY:
+            asker = self._asker(act)
+            if asker is None:
+                raise _illegal("a clarification names in in_reply_to the newest questions of one authority")
+            return self._moved({asker: self._next(asker, act.move, Role.REQUESTER)})
+        if act.move in _FOR_EVERY_SIDE:
+            return self._moved({side: self._next(side, act.move, Role.REQUESTER) for side in self.sides})
+        if all(act.move not in MOVES[state] for state in self.sides.values()):
+            raise _illegal(f"the consultation stands at {self.standing(self.requester)}")
+        return self._moved({side: _followed(state, act) for side, state in self.sides.items()})
+
+    def after_arrival(self, act: Act, me: AuthorityId) -> "Roster":
+        """Return the roster after a record of another member that arrived.
+
+        Args:
+            act: the record; its author is a member.
+            me: the member that it arrived at.
+
+        Raises:
+            RemoteProtocolError: an honest author could not send it (`illegal_move`).
+
+        Spec: PROTOCOL.md section 8.6.
+        """
+        role = self.role_of(act.author)
+        if AUTHORS[act.move] is not role:
+            raise RemoteProtocolError("a message of the other side", code=ReasonCode.ILLEGAL_MOVE)
+        touched = self._touched(act)
+        moved = {side: _followed(self.sides[side], act) for side in touched}
+        judged = set(touched) if me == self.requester else {me}.intersection(touched)
+        moved.update({side: arrival_state(self.sides[side], act.move, role) for side in judged})
+        if role is Role.REQUESTED and me != self.requester:
+            moved[act.author] = _arrived_elsewhere(self.sides[act.author], act)
+        return self._moved(moved)
+
+    def _touched(self, act: Act) -> tuple[AuthorityId, ...]:
+        """Return the sides that a record is about."""
+        if self.role_of(act.author) is Role.REQUESTED:
+            return (act.author,)
+        if act.move is not Move.CLARIFY:
+            return tuple(self.sides)
+        asker = self._asker(act)
+        return (asker,) if asker is not None else ()
+
+    def _asker(self, act: Act) -> AuthorityId | None:
+        """Return whose questions a clarification answers; between two there is no choice."""
+        return next(iter(self.sides)) if len(self.sides) == 1 else act.asker
+
+    def _next(self, side: AuthorityId, move: Move, author: Role) -> State:
+        state = self.sides.get(side)
+        if state is None:
+            raise _illegal(f"{side} was not asked")
+        try:
+            return next_state(state, move, author)
+        except LocalProtocolError:
+            raise _illegal(f"{side} stands at {state}") from None
+
+    def _moved(self, sides: Mapping[AuthorityId, State]) -> "Roster":
+        return replace(self, sides={**self.sides, **sides})
+
+
+def opened_by(requester: AuthorityId, requested: tuple[AuthorityId, ...]) -> Roster:
+    """Return the roster of a consultation that is about to be opened by a request."""
+    return Roster(requester, dict.fromkeys(requested, State.DRAFT))
+
+
+def fits(members: int) -> bool:
+    """Say whether a consultation may have so many members."""
+    return 2 <= members <= limits.MAX_MEMBERS
+
+
+def _followed(state: State, act: Act) -> State:
+    """Return where a side stands after a record of the requester, seen from outside of that side."""
+    if act.move is Move.CLOSE:
+        return State.CLOSED  # whatever is still on its way
+    return MOVES[state].get(act.move) or CROSSINGS.get(state, {}).get(act.move) or state
+
+
+def _arrived_elsewhere(state: State, act: Act) -> State:
+    """Return where a requested authority stands after a record of its own that arrived at another one.
+
+    Raises:
+        RemoteProtocolError: no record on its way could make this one right.
+    """
+    if state is State.CLARIFYING and act.move not in MOVES[state]:
+        state = State.IN_PROGRESS  # the clarification is on its way
+    after = arrival_state(state, act.move, Role.REQUESTED)
+    return State.IN_PROGRESS if after is State.CLARIFYING and act.answered else after
+
+
+def _illegal(reason: str) -> LocalProtocolError:
+    return LocalProtocolError(f"{reason}; this message may not be sent now", code=ReasonCode.ILLEGAL_MOVE)
