@@ -52,6 +52,8 @@ MAX_MLS_VECTOR_BYTES = 16 * 1024 * 1024
 """One vector of RFC 9420, which itself allows 2^30 - 1; the ratchet tree of 4,000 members fits."""
 MAX_MLS_LIST_ITEMS = 8192
 """Items of one list of RFC 9420; far above any group, read in milliseconds."""
+MAX_MLS_TREE_LEAVES = 1024
+"""Places for members in one ratchet tree; judging one that somebody else made takes time for each place."""
 
 # --- time -----------------------------------------------------------------------------------------------
 CLOCK_TOLERANCE_SECONDS = 300
