@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which defects are planted: each changes one place inside one function.
 
-1. Not changed: annotations, docstrings, defaults, decorators, and the texts of errors.
+1. Not changed: annotations, docstrings, defaults, decorators, and texts for people.
 2. A statement that only calls something, or that raises, is also left out as a whole: checks are such
    statements, and a check that nobody misses is the defect that is looked for.
 """
@@ -153,7 +153,7 @@ def _changed_constants(node: ast.Constant) -> Iterator[ast.AST]:
             yield ast.copy_location(ast.Constant(not value), node)
         case int(value):
             yield ast.copy_location(ast.Constant(value + 1), node)
-        case str(text) if text:
+        case str(text) if text and not _is_for_people(text):
             yield ast.copy_location(ast.Constant(text + text[:1]), node)
         case bytes(octets) if octets:
             yield ast.copy_location(ast.Constant(octets + octets[:1]), node)
@@ -162,6 +162,11 @@ def _changed_constants(node: ast.Constant) -> Iterator[ast.AST]:
 def _only_raises(node: ast.AST) -> bool:
     """Whether leaving out the condition is the same as leaving out the statement below it."""
     return isinstance(node, ast.If) and not node.orelse and isinstance(node.body[0], ast.Raise)
+
+
+def _is_for_people(text: str) -> bool:
+    """Whether a text says what is wrong; labels are one word, or begin with a capital."""
+    return " " in text and text[0].islower()
 
 
 def _is_none(node: ast.AST | None) -> bool:

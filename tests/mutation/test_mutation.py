@@ -36,6 +36,8 @@ def test_every_defect_of_a_module() -> None:
         ("x = not a", ["not a  ->  a"]),
         ("x = [y for y in z if y]", ["y  ->  True"]),
         ("x = b'ab'", ["b'ab'  ->  b'aba'"]),
+        ("x = 'key', 'MLS 1.0 '", ["'key'  ->  'keyk'", "'MLS 1.0 '  ->  'MLS 1.0 M'"]),
+        ("return 'what is wrong'", ["return 'what is wrong'  ->  return None"]),
         ("x = any(a)", ["any(a)  ->  all(a)"]),
         ("x: 'int' = True", ["True  ->  False"]),
         ("raise Error('text', 5)", ["raise Error('text', 5)  ->  pass"]),

@@ -433,6 +433,7 @@ ASKER = Sender(SenderType.NEW_MEMBER_PROPOSAL)
 FORBIDDEN: list[tuple[Sender, Content, WireFormat]] = [
     (Sender(SenderType.MEMBER, 1), b"text", PUBLIC),
     (Sender(SenderType.MEMBER, 1), b"text", WireFormat.WELCOME),
+    (Sender(SenderType.MEMBER, 1), COMMIT, WireFormat.WELCOME),
     (OUTSIDER, b"text", PUBLIC),
     (OUTSIDER, b"text", PRIVATE),
     (OUTSIDER, Remove(1), PRIVATE),
@@ -481,6 +482,24 @@ def test_a_joiner_signs_the_context_and_an_external_sender_does_not() -> None:
     with pytest.raises(UntrustedError):
         other.read(EPOCH.publish(EPOCH.sign(COMMIT, PUBLIC, JOINER)))
     other.read(EPOCH.publish(EPOCH.sign(Remove(1), PUBLIC, OUTSIDER)))
+
+
+@pytest.mark.parametrize("change", [{"epoch": 8}, {"group_id": b"Group"}], ids=["epoch", "group"])
+def test_a_proposal_from_outside_serves_in_one_group_and_epoch(change: dict[str, Any]) -> None:
+    """Its signature does not cover the group context, so the fields themselves are compared."""
+    other = replace(EPOCH, context=replace(EPOCH.context, **change))
+    message = EPOCH.publish(EPOCH.sign(Remove(1), PUBLIC, OUTSIDER))
+    with pytest.raises(MalformedError):
+        other.read(message)
+    framed = replace(message.content, **change)
+    with pytest.raises(LocalProtocolError):
+        sign_content(
+            EPOCH.suite,
+            framed,
+            wire_format=PUBLIC,
+            context=EPOCH.context,
+            private_key=EPOCH.signer.private,
+        )
 
 
 def test_content_travels_only_as_it_was_signed() -> None:
