@@ -55,6 +55,21 @@ MAX_MLS_LIST_ITEMS = 8192
 MAX_MLS_TREE_LEAVES = 1024
 """Places for members in one ratchet tree; judging one that somebody else made takes time for each place."""
 
+MAX_GROUP_MEMBERS = 64
+"""Leaves of a group of ours: 20 authorities, some with a node more."""
+MIN_GROUP_AUTHORITIES = 2
+"""Authorities of a consultation."""
+MAX_GROUP_AUTHORITIES = 20
+"""Authorities of a consultation, as `MAX_RECIPIENTS`."""
+MAX_COMMIT_BYTES = 1024 * 1024
+"""One commit; with 64 members of whom none has a path it has 110,000."""
+MAX_WELCOME_BYTES = 4 * 1024 * 1024
+"""One Welcome or GroupInfo with its tree."""
+KEY_PACKAGE_POOL = 8
+"""One-time key packages that a node keeps at each peer."""
+KEY_PACKAGE_REFILL = 3
+"""Below this many a pool is filled up."""
+
 # --- time -----------------------------------------------------------------------------------------------
 CLOCK_TOLERANCE_SECONDS = 300
 """How far two honest clocks may differ."""

@@ -20,7 +20,7 @@ from hashlib import sha256
 
 from protocol import canonical, limits
 from protocol.directory.entries import STATUS_CODES, NodeEntry, NodeState
-from protocol.directory.material import parts_of_ed25519_key
+from protocol.directory.material import Part, parts_of_ed25519_key
 from protocol.directory.replay import DirectoryState
 from protocol.errors import ExpiredError, LocalProtocolError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.errors import UnknownIssuerError
@@ -183,10 +183,10 @@ def verify_leaf_certificate(data: bytes, directory: DirectoryState, at: datetime
 
     Spec: PROTOCOL.md section 16.1.
     """
-    certificate, issuer = _chained(data, directory, at)
+    certificate, issuer = _chained(data, directory)
+    _require_exchange(certificate, directory, at)
     if issuer.state is not NodeState.ACTIVE:
         raise UntrustedError("a leaf certificate by a key that is out of use")
-    _require_begun(certificate, at)
     if at >= certificate.not_after:
         raise ExpiredError("a leaf certificate whose time is over")
     return certificate
@@ -200,32 +200,56 @@ def verify_standing_leaf(data: bytes, directory: DirectoryState, at: datetime) -
 
     Spec: PROTOCOL.md section 16.1.
     """
-    certificate, issuer = _chained(data, directory, at)
+    certificate, issuer = _chained(data, directory)
+    _require_exchange(certificate, directory, at)
     if issuer.state is NodeState.COMPROMISED:
         raise UntrustedError("a leaf certificate by a key that is compromised")
-    _require_begun(certificate, at)
     if at >= certificate.not_after + LEAF_GRACE:
         raise ExpiredError("a leaf certificate whose time is long over")
     return certificate
 
 
-def _chained(data: bytes, directory: DirectoryState, at: datetime) -> tuple[LeafCertificate, NodeEntry]:
-    """Check everything but the state of the issuer and the time of the certificate."""
-    certificate = parse_leaf_certificate(data).certificate
+def verify_leaf_chain(data: bytes, directory: DirectoryState) -> LeafCertificate:
+    """Read a leaf certificate and check who it was issued by; whether it still holds is not asked.
+
+    Raises:
+        MalformedError: as for `parse_leaf_certificate`.
+        UnsupportedVersionError: as for `parse_leaf_certificate`.
+        UnknownIssuerError: the directory here knows no such node key; a newer one may.
+        UntrustedError: it does not chain to a key that this node has, or had.
+
+    Spec: PROTOCOL.md section 16.1.
+    """
+    return _chained(data, directory)[0]
+
+
+def _chained(data: bytes, directory: DirectoryState) -> tuple[LeafCertificate, NodeEntry]:
+    """Check everything that does not change with time."""
+    certificate = _certificate_in(data)
     entry = directory.authority(certificate.authority)
     issuer = entry.node_with_key(certificate.issuer) if entry is not None else None
-    if entry is None or issuer is None:
+    if issuer is None:
         raise UnknownIssuerError("a leaf certificate by a key that the directory does not list")
-    if entry.status_at(at) in STATUS_CODES:
-        raise UntrustedError("exchange with this authority is stopped")
     if issuer.node != certificate.node:
         raise UntrustedError("a leaf certificate by the key of another node")
     if not issuer.not_before <= certificate.not_before < certificate.not_after <= issuer.not_after:
         raise UntrustedError("a leaf certificate outside the time of its issuer")
-    if not directory.held.uses.keys().isdisjoint(parts_of_ed25519_key(certificate.key)):
+    if not directory.held.uses.keys().isdisjoint(_parts(certificate.key)):
         raise UntrustedError("a leaf key that has another use")
     _verify_signature(data, issuer.signing)
     return certificate, issuer
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _certificate_in(data: bytes) -> LeafCertificate:
+    """Read a certificate, once for the same octets; refusals are not remembered."""
+    return parse_leaf_certificate(data).certificate
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parts(key: bytes) -> tuple[Part, ...]:
+    """Take a key apart, once."""
+    return parts_of_ed25519_key(key)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -234,7 +258,11 @@ def _verify_signature(data: bytes, public_key: PublicKey) -> None:
     verify_signed(_KIND, parse_signed(_KIND, data), public_key)
 
 
-def _require_begun(certificate: LeafCertificate, at: datetime) -> None:
+def _require_exchange(certificate: LeafCertificate, directory: DirectoryState, at: datetime) -> None:
+    """Refuse a certificate before its time, and any of an authority that is stopped."""
+    entry = directory.authority(certificate.authority)
+    if entry is None or entry.status_at(at) in STATUS_CODES:
+        raise UntrustedError("exchange with this authority is stopped")
     if at < certificate.not_before:
         raise RemoteProtocolError(
             "a leaf certificate whose time has not begun", code=ReasonCode.NOT_YET_VALID

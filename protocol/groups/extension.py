@@ -16,6 +16,7 @@ consultation extension = op(consultation id) || op(hub) || op(n * op(successor))
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from protocol import limits
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode, RemoteProtocolError
 from protocol.identifiers import (
     MAX_NODE_NAME_BYTES,
@@ -30,13 +31,13 @@ from protocol.octets import Reader, Writer
 
 CONSULTATION_EXTENSION = 0xF0E1
 """Its type, from the range for private use."""
-MIN_AUTHORITIES = 2
-MAX_AUTHORITIES = 20
+
+
 MAX_SUCCESSORS = 19
 OPENING_HASH_BYTES = 32
 _CONSULTATION_BYTES = 36
 _MAX_LABEL_BYTES = 63
-_MAX_LIST_BYTES = MAX_AUTHORITIES * (2 + MAX_NODE_NAME_BYTES)
+_MAX_LIST_BYTES = limits.MAX_GROUP_AUTHORITIES * (2 + MAX_NODE_NAME_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def parse_consultation_extension(data: bytes) -> ConsultationExtension:
 
 
 def _verify_roster(roster: tuple[AuthorityId, ...], hub: NodeName) -> None:
-    if not MIN_AUTHORITIES <= len(roster) <= MAX_AUTHORITIES:
+    if not limits.MIN_GROUP_AUTHORITIES <= len(roster) <= limits.MAX_GROUP_AUTHORITIES:
         raise _bad_field("a roster of fewer than 2 or more than 20 authorities")
     if list(roster) != sorted(set(roster)):
         raise _bad_field("a roster that is not sorted, or names somebody twice")
