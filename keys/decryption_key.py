@@ -14,7 +14,7 @@ from protocol.interfaces import Entropy
 class XWingKey:
     """Opens for a node; implements `protocol.interfaces.Decapsulator`."""
 
-    __slots__ = ("_expanded", "_key_id", "_secret")
+    __slots__ = ("_expanded", "_public_key", "_secret")
 
     def __init__(self, secret: SecretBytes) -> None:
         """Expand the seed of 32 bytes."""
@@ -22,7 +22,7 @@ class XWingKey:
             raise ValueError("an X-Wing key has a seed of 32 bytes")
         self._secret = secret
         self._expanded = hpke.expand_xwing_seed(secret.reveal())
-        self._key_id = hpke.parse_xwing_public_key(self._expanded.public_key).key_id
+        self._public_key = hpke.parse_xwing_public_key(self._expanded.public_key)
 
     @classmethod
     def generate(cls, entropy: Entropy) -> "XWingKey":
@@ -37,12 +37,12 @@ class XWingKey:
     @property
     def key_id(self) -> KeyId:
         """Typed hash of the public key."""
-        return self._key_id
+        return self._public_key.key_id
 
     @property
     def public_key(self) -> bytes:
         """Raw X-Wing public key, 1216 bytes."""
-        return self._expanded.public_key
+        return self._public_key.raw
 
     def decapsulate(self, encapsulated: bytes) -> bytes:
         """Return the shared secret; see `protocol.interfaces.Decapsulator`.

@@ -39,8 +39,17 @@ _XWING_LABEL = b"\\.//^\\"
 _XWING_DERIVE = b"HPKE-v1KEM\x64\x7a\x00\x0dDeriveKeyPair"
 """What separates a derived seed from all else that is derived: version, mechanism, label with its length."""
 _FIELD_PRIME = 2**255 - 19
-_ANY_SCALAR = bytes(31) + b"\x40"
-"""A scalar as RFC 7748 clamps it: a multiple of 8, so low-order points become zero."""
+_LOW_ORDER = frozenset(
+    value.to_bytes(32, "little")
+    for value in (
+        0,
+        1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+        _FIELD_PRIME - 1,
+    )
+)
+"""The coordinates of order 1, 2, 4 and 8 on the curve and its twist, in their one canonical form."""
 _REMEMBERED_KEYS = 1024
 
 
@@ -62,11 +71,22 @@ class XWingPublicKey:
 
 @dataclass(frozen=True, slots=True)
 class XWingSecrets:
-    """An X-Wing decapsulation key, expanded from its seed and ready for use."""
+    """An X-Wing decapsulation key, expanded from its seed and ready for use.
 
-    public_key: bytes = field(repr=False)
+    Attributes:
+        mlkem_half: private.
+        x25519_half: private, 32 bytes.
+        x25519_public: what belongs to it, 32 bytes.
+    """
+
     mlkem_half: MLKEM768PrivateKey = field(repr=False, compare=False)
     x25519_half: bytes = field(repr=False, compare=False)
+    x25519_public: bytes = field(repr=False)
+
+    @property
+    def public_key(self) -> bytes:
+        """The public key of 1216 bytes; opening does not need it, and it is not made before it is asked for."""
+        return self.mlkem_half.public_key().public_bytes_raw() + self.x25519_public
 
 
 @lru_cache(maxsize=_REMEMBERED_KEYS)
@@ -82,9 +102,8 @@ def parse_xwing_public_key(raw: bytes) -> XWingPublicKey:
     if len(raw) != XWING_PUBLIC_KEY_BYTES:
         raise UntrustedError("not a public key that can be admitted")
     x25519_half = raw[_MLKEM_PUBLIC_KEY_BYTES:]
-    if int.from_bytes(x25519_half, "little") >= _FIELD_PRIME:
+    if int.from_bytes(x25519_half, "little") >= _FIELD_PRIME or x25519_half in _LOW_ORDER:
         raise UntrustedError("not a public key that can be admitted")
-    _exchange(_ANY_SCALAR, x25519_half)
     try:
         mlkem_half = MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_PUBLIC_KEY_BYTES])
     except ValueError:
@@ -105,10 +124,12 @@ def expand_xwing_seed(seed: bytes) -> XWingSecrets:
     if len(seed) != XWING_SEED_BYTES:
         raise LocalProtocolError("an X-Wing seed has 32 bytes")
     expanded = shake_256(seed).digest(96)
-    mlkem_half = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
     x25519_half = expanded[64:]
-    public_key = mlkem_half.public_key().public_bytes_raw() + crypto_scalarmult_base(x25519_half)
-    return XWingSecrets(public_key=public_key, mlkem_half=mlkem_half, x25519_half=x25519_half)
+    return XWingSecrets(
+        mlkem_half=MLKEM768PrivateKey.from_seed_bytes(expanded[:64]),
+        x25519_half=x25519_half,
+        x25519_public=crypto_scalarmult_base(x25519_half),
+    )
 
 
 def xwing_public_key(seed: bytes) -> bytes:
@@ -156,8 +177,7 @@ def xwing_decapsulate(secrets: XWingSecrets, encapsulated: bytes) -> bytes:
     x25519_encapsulated = encapsulated[_MLKEM_ENCAPSULATED_BYTES:]
     x25519_secret = _exchange(secrets.x25519_half, x25519_encapsulated)
     mlkem_secret = secrets.mlkem_half.decapsulate(mlkem_encapsulated)
-    x25519_public = secrets.public_key[_MLKEM_PUBLIC_KEY_BYTES:]
-    return _combine(mlkem_secret, x25519_secret, x25519_encapsulated, x25519_public)
+    return _combine(mlkem_secret, x25519_secret, x25519_encapsulated, secrets.x25519_public)
 
 
 def x25519_encapsulate(public_key: bytes, entropy: Entropy) -> tuple[bytes, bytes]:

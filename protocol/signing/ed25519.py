@@ -7,6 +7,8 @@
    key, signatures verify for messages that nobody signed.
 """
 
+from functools import lru_cache
+
 from nacl.bindings import crypto_core_ed25519_is_valid_point, crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
@@ -14,10 +16,12 @@ from protocol.errors import UntrustedError
 
 PUBLIC_KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+_REMEMBERED_KEYS = 1024
 
 
+@lru_cache(maxsize=_REMEMBERED_KEYS)
 def require_public_key(raw: bytes) -> None:
-    """Admit a public key, or raise.
+    """Admit a public key, or raise; what was admitted is remembered.
 
     Raises:
         UntrustedError: wrong length, not canonical, not on the curve, or not of prime order.
