@@ -85,7 +85,7 @@ class XWingSecrets:
 
     @property
     def public_key(self) -> bytes:
-        """The public key of 1216 bytes; opening does not need it, and it is not made before it is asked for."""
+        """The public key of 1216 bytes, made when it is asked for: opening does not need it."""
         return self.mlkem_half.public_key().public_bytes_raw() + self.x25519_public
 
 
