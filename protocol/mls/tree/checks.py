@@ -84,10 +84,14 @@ def verify_parent_hashes(tree: RatchetTree) -> None:
     Unmerged leaves must have been checked before: this relies on their order and places.
 
     Raises:
-        UntrustedError: a parent for which no node below, or more than one, stands.
+        UntrustedError: a parent for which no node below, or more than one, stands; or a root that names
+            something above it.
 
-    Spec: RFC 9420 section 7.9.2.
+    Spec: RFC 9420 sections 7.5 and 7.9.2.
     """
+    top = tree.nodes[arithmetic.root(tree.leaf_count)]
+    if isinstance(top, ParentNode) and top.parent_hash:
+        raise UntrustedError("a root with something above it")
     for node, found in _parents(tree):
         if sum(1 for _ in _vouching(tree, node, found)) != 1:
             raise UntrustedError("a parent that no leaf stands for")
