@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a consultation's opening record and its group agree. Not the record's own rules.
+"""How a consultation and its group agree: at the opening, and when a successor continues in a new group.
+
+Not the rules of the record itself.
 
 1. The node that opens a consultation is the hub of its group; author and recipients are its first roster.
 2. The extension names the hash of the record, so a group cannot be passed off as that of another opening.
 3. What the record says about who belongs holds for the first version only: later the roster speaks.
+4. Who continues a consultation is a successor that the last extension names; its group has the next version,
+   the same opening, and nobody who did not belong before.
 """
 
 from collections.abc import Sequence
@@ -54,3 +58,22 @@ def verify_opening(extension: ConsultationExtension, opening: bytes) -> None:
     same = (founding.consultation, founding.opening) == (extension.consultation, extension.opening)
     if not same or (extension.policy_version == 1 and founding != extension):
         raise UntrustedError("an opening record of another group")
+
+
+def verify_continuation(last: ConsultationExtension, new: ConsultationExtension) -> None:
+    """Check that a new group may continue a consultation whose hub is gone.
+
+    Args:
+        last: the extension of the old group, as it was last agreed on.
+        new: the extension of the new group.
+
+    Raises:
+        UntrustedError: by nobody who may, or for more, other or newer people than before.
+
+    Spec: PROTOCOL.md section 16.5.
+    """
+    kept = (new.consultation, new.opening, new.policy_version)
+    if kept != (last.consultation, last.opening, last.policy_version + 1):
+        raise UntrustedError("a group that does not continue this one")
+    if new.hub not in last.successors or not set(new.roster) <= set(last.roster):
+        raise UntrustedError("a group continued by or with somebody who may not")

@@ -8,7 +8,7 @@ import pytest
 
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.groups.extension import amended
-from protocol.groups.opening import founding_extension, verify_opening
+from protocol.groups.opening import founding_extension, verify_continuation, verify_opening
 from protocol.identifiers import AuthorityId, NodeId, NodeName
 from protocol.record import Record, record_hash
 from tests.support.letters import letter_record
@@ -55,3 +55,23 @@ def test_another_opening_or_another_roster_is_refused() -> None:
 def test_what_is_no_record() -> None:
     with pytest.raises(RemoteProtocolError):
         verify_opening(FOUNDING, b"{}")
+
+
+def test_a_successor_continues_with_those_who_belonged() -> None:
+    last = founding_extension(OPENING, [FIRST])
+    verify_continuation(last, amended(last, hub=FIRST, successors=[]))
+    three = replace(last, roster=(*last.roster, AuthorityId("xz-third")))
+    verify_continuation(three, amended(three, hub=FIRST, successors=[], roster=last.roster))
+    for new in (
+        amended(last, hub=NodeName(FIRST.authority, NodeId("second")), successors=[]),
+        amended(last, successors=[]),
+        amended(last, hub=FIRST, successors=[], roster=three.roster),
+        replace(amended(last, hub=FIRST, successors=[]), policy_version=1),
+        replace(amended(last, hub=FIRST, successors=[]), policy_version=3),
+        replace(amended(last, hub=FIRST, successors=[]), opening=bytes(32)),
+        replace(
+            amended(last, hub=FIRST, successors=[]),
+            consultation=type(last.consultation)("019f1d03-8dc1-7000-8000-000000000009"),
+        ),
+    ):
+        refused(partial(verify_continuation, last, new), ReasonCode.REFUSED)
