@@ -7,10 +7,10 @@ from hashlib import sha256
 from typing import Any
 
 from protocol.errors import ReasonCode
-from protocol.groups.control import Control, ControlKind, SequenceRange
-from protocol.groups.hub_receipt import HubReceipt, commit_hash, sign_hub_receipt
-from protocol.groups.joined import Joined, JoinedBy
-from protocol.groups.testimony import authenticator_hash
+from protocol.groups.testimony.control import Control, ControlKind, SequenceRange
+from protocol.groups.testimony.form import authenticator_hash
+from protocol.groups.testimony.hub_receipt import HubReceipt, commit_hash, sign_hub_receipt
+from protocol.groups.testimony.joined import Joined, JoinedBy
 from protocol.identifiers import (
     AuthorityId,
     ConsultationId,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protocol.directory.statements import CompromisedKey, RetireKey
 from protocol.errors import LocalProtocolError, ReasonCode, UntrustedError
-from protocol.groups.hub_receipt import (
+from protocol.groups.testimony.hub_receipt import (
     EquivocationProof,
     HubReceipt,
     commit_hash,

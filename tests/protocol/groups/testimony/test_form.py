@@ -16,16 +16,16 @@ from protocol.canonical import JSONValue
 from protocol.directory.replay import DirectoryState
 from protocol.directory.statements import CompromisedKey, RetireKey
 from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
-from protocol.groups.control import MAX_CONTROL_BYTES, parse_control, sign_control, verify_control
 from protocol.groups.errors import UnknownIssuerError
-from protocol.groups.hub_receipt import (
+from protocol.groups.testimony.control import MAX_CONTROL_BYTES, parse_control, sign_control, verify_control
+from protocol.groups.testimony.form import authenticator_hash
+from protocol.groups.testimony.hub_receipt import (
     MAX_HUB_RECEIPT_BYTES,
     parse_hub_receipt,
     sign_hub_receipt,
     verify_hub_receipt,
 )
-from protocol.groups.joined import MAX_JOINED_BYTES, parse_joined, sign_joined, verify_joined
-from protocol.groups.testimony import authenticator_hash
+from protocol.groups.testimony.joined import MAX_JOINED_BYTES, parse_joined, sign_joined, verify_joined
 from protocol.identifiers import AuthorityId, NodeId
 from protocol.interfaces import Signer
 from protocol.octets import Reader, Writer

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import LocalProtocolError, ReasonCode
-from protocol.groups.control import (
+from protocol.groups.testimony.control import (
     ALL_THAT_FOLLOW,
     MAX_CONTROL_BYTES,
     Control,

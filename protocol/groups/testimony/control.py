@@ -20,7 +20,7 @@ from protocol import limits
 from protocol.canonical import JSONObject
 from protocol.directory.replay import DirectoryState
 from protocol.errors import ReasonCode
-from protocol.groups.testimony import (
+from protocol.groups.testimony.form import (
     group_id_of,
     issuer_of,
     kind_of_testimony,
@@ -159,7 +159,7 @@ def verify_control(data: bytes, directory: DirectoryState, now: datetime) -> Con
     """Read a control and check that the node it names made it.
 
     Raises:
-        RemoteProtocolError: as for `parse_control` and `testimony.verify_testimony`.
+        RemoteProtocolError: as for `parse_control` and `form.verify_testimony`.
 
     Spec: PROTOCOL.md section 16.7.
     """

@@ -21,7 +21,7 @@ from protocol.errors import (
     ReasonCode,
     UntrustedError,
 )
-from protocol.groups.testimony import (
+from protocol.groups.testimony.form import (
     authenticator_hash,
     digest_of,
     group_id_of,
@@ -115,7 +115,7 @@ def verify_hub_receipt(data: bytes, directory: DirectoryState, now: datetime) ->
     """Read a hub receipt and check that the node it names gave it.
 
     Raises:
-        RemoteProtocolError: as for `parse_hub_receipt` and `testimony.verify_testimony`.
+        RemoteProtocolError: as for `parse_hub_receipt` and `form.verify_testimony`.
 
     Spec: PROTOCOL.md section 16.5.
     """

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from protocol.errors import LocalProtocolError, ReasonCode
-from protocol.groups.joined import Joined, JoinedBy, confirms, parse_joined, sign_joined
-from protocol.groups.testimony import authenticator_hash
+from protocol.groups.testimony.form import authenticator_hash
+from protocol.groups.testimony.joined import Joined, JoinedBy, confirms, parse_joined, sign_joined
 from protocol.identifiers import ConsultationId
 from tests.support.directory import certified_node_keys
 from tests.support.refusals import refused

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from protocol.directory.replay import DirectoryState
-from protocol.groups.testimony import (
+from protocol.groups.testimony.form import (
     digest_of,
     group_id_of,
     issuer_of,
@@ -116,7 +116,7 @@ def verify_joined(data: bytes, directory: DirectoryState, now: datetime) -> Join
     """Read the statement and check that the node it names made it.
 
     Raises:
-        RemoteProtocolError: as for `parse_joined` and `testimony.verify_testimony`.
+        RemoteProtocolError: as for `parse_joined` and `form.verify_testimony`.
 
     Spec: PROTOCOL.md section 16.6.
     """
@@ -133,7 +133,7 @@ def confirms(joined: Joined, *, group_id: bytes, epoch: int, authenticator: Dige
         joined: the statement.
         group_id: our group.
         epoch: the epoch for which we kept `authenticator`.
-        authenticator: `testimony.authenticator_hash` of that epoch.
+        authenticator: `form.authenticator_hash` of that epoch.
         opening: hash of the opening record that we have.
 
     Spec: PROTOCOL.md section 16.6.
