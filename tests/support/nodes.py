@@ -64,7 +64,7 @@ class Town:
                 node_keys=certified_node_keys(name),
                 incarnation=self.databases[name].incarnation,
                 store=InlineDoor(self.databases[name], NoFaults()),
-                key_file=self.key_files[name],
+                key_file=self.key_files.setdefault(name, MemoryKeyFile()),
                 transport=self.exchange.line_of(name),
                 clock=self.clock,
                 entropy=SeededEntropy(f"{name} {self._starts}"),
