@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every reason code is made by the product, asserted by a test, and explained in PROTOCOL.md section 12."""
+"""Every reason code is made by the product, looked for by a test, and explained in PROTOCOL.md section 12.
+
+That a test which looks for it also makes the product produce it, is judged at the end of a run of all tests:
+`tests/support/produced.py`.
+"""
 
 import ast
 import re
@@ -8,21 +12,13 @@ from collections.abc import Iterator
 from globe_node.peering.answers import RefusalError
 from protocol.errors import ReasonCode
 from tests.house.source import ROOT, modules, product_modules, short, tree_of
+from tests.support.produced import code_named, looked_for
 from tests.support.reasons import PROTOCOL, rows
-
-NAMES = {code.name: code for code in ReasonCode}
-
-
-def _named(node: ast.AST) -> ReasonCode | None:
-    """Return the code that an expression `ReasonCode.NAME` is."""
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ReasonCode":
-        return NAMES.get(node.attr)
-    return None
 
 
 def _codes(node: ast.AST) -> Iterator[ReasonCode]:
     """Yield codes that are written out, but for keys of a table and items of a set: those only sort codes."""
-    code = _named(node)
+    code = code_named(node)
     if code is not None:
         yield code
     elif not isinstance(node, ast.Set):
@@ -35,15 +31,12 @@ def test_every_code_is_made_somewhere() -> None:
     assert [code.value for code in ReasonCode if code not in made] == []
 
 
-def test_every_code_is_asserted_by_a_test() -> None:
+def test_every_code_is_looked_for_by_a_test() -> None:
     tests = [path for path in modules("tests") if path.name.startswith("test_")]
-    named = {
-        _named(node)
-        for path in tests
-        if not short(path).startswith("tests/house/")
-        for node in ast.walk(tree_of(path))
+    sought = {
+        code for path in tests if not short(path).startswith("tests/house/") for code in looked_for(path)
     }
-    assert [code.value for code in ReasonCode if code not in named] == []
+    assert [code.value for code in ReasonCode if code not in sought] == []
 
 
 def test_every_code_is_explained_in_the_order_of_the_list() -> None:
