@@ -112,7 +112,7 @@ def join(
     schedule.verify_confirmation(
         suite, beginning.confirmation_key, context.confirmed_transcript_hash, info.confirmation_tag
     )
-    _ask(policy, info, tree, external=False)
+    _ask(policy, info, tree, external=False, more=0)
     return enter(
         context, beginning, tree=tree, node_keys=node_keys, signature_private=secrets.signature_private
     )
@@ -192,11 +192,11 @@ def _verified_tree(suite: Suite, info: GroupInfo, ratchet_tree: bytes | None) ->
     return tree
 
 
-def _ask(policy: Policy, info: GroupInfo, tree: RatchetTree, *, external: bool) -> None:
-    """Ask the policy for all members and for the group."""
+def _ask(policy: Policy, info: GroupInfo, tree: RatchetTree, *, external: bool, more: int) -> None:
+    """Ask the policy for all members and for the group, which gets `more` members by our joining."""
     context = info.group_context
     members = [leaf for _, leaf in tree.members()]
-    if len(members) + external > policy.max_members:
+    if len(members) + more > policy.max_members:
         raise RemoteProtocolError("a group with too many members", code=ReasonCode.QUOTA_EXCEEDED)
     for leaf in members:
         policy.verify_leaf(leaf, context.group_id)
@@ -300,7 +300,7 @@ def join_externally(
     Spec: RFC 9420 section 12.4.3.2.
     """
     found = open_group_info(suite, group_info, ratchet_tree=ratchet_tree)
-    _ask(policy, found.info, found.tree, external=draft.removed is None)
+    _ask(policy, found.info, found.tree, external=True, more=1 if draft.removed is None else 0)
     context = found.info.group_context
     kem_output, init_secret = export_encapsulate(suite, found.external_pub, entropy)
     try:
