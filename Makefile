@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench bench-peers simulate mutants format requirements build clean
+.PHONY: help demo test check bench bench-peers simulate mutants fuzz format requirements build clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ simulate: $(READY) ## many seeds of the simulated network (SEEDS=300)
 
 mutants: $(READY) ## plant defects in checks, and see that tests notice (minutes; ARGS="--seconds 60 path")
 	@$(BIN)/python -m tests.mutation $(ARGS)
+
+fuzz: $(READY) ## many changed messages against live groups (MUTATIONS=600000)
+	@MUTATIONS=$(or $(MUTATIONS),600000) $(BIN)/python -m pytest -n 2 --timeout 1800 tests/protocol/mls/mutations
 
 format: $(READY) ## rewrite in the house style
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
