@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What group encryption costs, beside the sum of the primitives that it can't do without, in the same run.
+
+1. All times are microseconds of processor time, with the suite of the product, and medians; the message is
+   2 KiB. Every measured step is done once with its keys, as in a running group.
+2. Nothing is written to a disk, and the policy of the application asks nothing.
+3. A primitive is the bare call of its library. The counts are those of RFC 9420; a joiner of 20 derives as
+   many keys as there are nodes above it that it shares with the founder.
+4. Public keys that were admitted are remembered by the product. Before each joining they are forgotten, as if
+   all members were new.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from nacl import bindings
+
+from bench.figures import Figure, median, percentile, rounded, tell
+from bench.groups import ENTROPY, NOW_MS, POLICY, committed, installed, invited
+from protocol import hpke
+from protocol.mls.processing import process
+from protocol.mls.sending import protect
+from protocol.signing import ed25519
+
+DATA = os.urandom(2048)
+MESSAGES = 1000
+COMMITS = 200
+MEMBERS = 20
+JOINED_GROUPS = 5
+STEPS = ("encrypt_us", "decrypt_us", "commit_create_us", "commit_process_us", "join_20_us")
+ROOT = Path(__file__).resolve().parents[1]
+
+T = TypeVar("T")
+Samples = Mapping[str, list[float]]
+
+
+def measure(_: Path) -> dict[str, Figure]:
+    """Measure messages, commits and joining, then run the official vectors."""
+    tell("mls: messages, commits of two, joining a group of 20")
+    samples = samples_of(MESSAGES, COMMITS, JOINED_GROUPS)
+    return {**figures_of(samples, primitives()), **vectors()}
+
+
+def figures_of(samples: Samples, cost: Mapping[str, float]) -> dict[str, Figure]:
+    """Put measured steps beside what their primitives cost."""
+    medians = {name: median(samples[name]) for name in STEPS}
+    sums = _sums(cost, keys_of_joiner=statistics.mean(samples["keys_of_joiner"]))
+    ratios = {name: rounded(medians[name] / sums[name]) for name in medians}
+    return {
+        **medians,
+        "primitive_ratio": max(ratios.values()),
+        "detail": {
+            "ratios": ratios,
+            "sums_of_primitives_us": {name: rounded(value) for name, value in sums.items()},
+            "primitives_us": {name: rounded(value) for name, value in cost.items()},
+            "p99_us": {name: rounded(percentile(samples[name], 0.99)) for name in medians},
+        },
+    }
+
+
+# --- steps --------------------------------------------------------------------------------------------------
+def samples_of(messages: int, commits: int, joined_groups: int) -> Samples:
+    """Do every step some times; return what each took, and how many keys each joiner derived."""
+    found: Samples = {name: [] for name in (*STEPS, "keys_of_joiner")}
+    first, invitations = invited(2)
+    second = invitations[0].accept()
+    for _ in range(messages):
+        say = partial(protect, first, DATA, authenticated_data=bytes(32), padding=0, entropy=ENTROPY)
+        first, message = _timed(found["encrypt_us"], say)
+        heard = _timed(found["decrypt_us"], partial(process, second, message, POLICY, NOW_MS))
+        second = heard.group or second
+    for _ in range(commits):
+        pending = _timed(found["commit_create_us"], partial(committed, first))
+        follow = partial(process, second, pending.message, POLICY, NOW_MS)
+        followed = _timed(found["commit_process_us"], follow)
+        first, second = followed.group or second, installed(first, pending)
+    for _ in range(joined_groups):
+        for invitation in invited(MEMBERS)[1]:
+            hpke.parse_xwing_public_key.cache_clear()
+            ed25519.require_public_key.cache_clear()
+            joined = _timed(found["join_20_us"], invitation.accept)
+            found["keys_of_joiner"].append(len(joined.node_keys.by_node) - 1.0)
+    return found
+
+
+def _timed(into: list[float], step: Callable[[], T]) -> T:
+    """Do a step, and note its microseconds of processor time."""
+    before = time.process_time()
+    done = step()
+    into.append((time.process_time() - before) * 1e6)
+    return done
+
+
+# --- primitives ---------------------------------------------------------------------------------------------
+def primitives() -> dict[str, float]:
+    """Time the bare calls; microseconds each."""
+    public, private = bindings.crypto_sign_seed_keypair(os.urandom(32))
+    signed = bindings.crypto_sign(DATA, private)
+    key, nonce, scalar = os.urandom(32), bytes(12), os.urandom(32)
+    point = bindings.crypto_scalarmult_base(scalar)
+    seed = os.urandom(64)
+    lattice = MLKEM768PrivateKey.from_seed_bytes(seed)
+    lattice_public = lattice.public_key()
+    lattice_raw = lattice_public.public_bytes_raw()
+    _, encapsulated = lattice_public.encapsulate()
+
+    def key_pair() -> bytes:
+        return MLKEM768PrivateKey.from_seed_bytes(seed).public_key().public_bytes_raw()
+
+    return {
+        "sign": _each(lambda: bindings.crypto_sign(DATA, private), 300),
+        "verify": _each(lambda: bindings.crypto_sign_open(signed, public), 200),
+        "admit_edwards": _each(lambda: bindings.crypto_core_ed25519_is_valid_point(public), 300),
+        "cipher": _each(lambda: AESGCM(key).encrypt(nonce, DATA, b""), 1000),
+        "tag": _each(lambda: hmac.digest(key, DATA[:100], "sha384"), 1000),
+        "digest": _each(lambda: hashlib.sha384(DATA).digest(), 1000),
+        "key_pair": _each(key_pair, 100) + _each(lambda: bindings.crypto_scalarmult_base(scalar), 300),
+        "encapsulate": _each(lattice_public.encapsulate, 200)
+        + _each(lambda: bindings.crypto_scalarmult_base(scalar), 300)
+        + _each(lambda: bindings.crypto_scalarmult(scalar, point), 300),
+        "decapsulate": _each(lambda: MLKEM768PrivateKey.from_seed_bytes(seed), 100)
+        + _each(lambda: lattice.decapsulate(encapsulated), 200)
+        + _each(lambda: bindings.crypto_scalarmult(scalar, point), 300),
+        "admit_lattice": _each(lambda: MLKEM768PublicKey.from_public_bytes(lattice_raw), 200),
+    }
+
+
+def _each(action: Callable[[], object], times: int) -> float:
+    """Microseconds of processor time of one call: the least of five rounds."""
+    rounds = []
+    for _ in range(5):
+        started = time.process_time()
+        for _ in range(times):
+            action()
+        rounds.append((time.process_time() - started) / times * 1e6)
+    return min(rounds)
+
+
+def counts(keys_of_joiner: float) -> Mapping[str, Mapping[str, float]]:
+    """How often each step needs each primitive; a signature key and a key of a parent are admitted once.
+
+    A message: ratchet and sender data are five tags. A commit: two key pairs of its maker, one in common; the
+    key schedule, two of HPKE and the new secret tree are 30 tags. Joining: every leaf and the group
+    information are verified, and the secrets of the Welcome are opened.
+    """
+    message = {"cipher": 2, "tag": 5}
+    commit = {"cipher": 3, "tag": 30, "digest": 6}
+    opening = {"decapsulate": 1, "cipher": 2, "tag": 30, "digest": 2 * MEMBERS}
+    admission = {"admit_edwards": MEMBERS, "admit_lattice": MEMBERS}
+    return {
+        "encrypt_us": {**message, "sign": 1},
+        "decrypt_us": {**message, "verify": 1},
+        "commit_create_us": {**commit, "sign": 2, "key_pair": 2, "encapsulate": 1},
+        "commit_process_us": {**commit, "verify": 2, "key_pair": 1, "decapsulate": 1, "admit_lattice": 1},
+        "join_20_us": {**opening, **admission, "verify": MEMBERS + 1, "key_pair": keys_of_joiner},
+    }
+
+
+def _sums(cost: Mapping[str, float], keys_of_joiner: float) -> dict[str, float]:
+    return {
+        step: sum(cost[primitive] * times for primitive, times in needed.items())
+        for step, needed in counts(keys_of_joiner).items()
+    }
+
+
+# --- official vectors ---------------------------------------------------------------------------------------
+def vectors() -> dict[str, Figure]:
+    """Run the tests that read the official vectors in a process of their own; return what they count."""
+    tell("mls: official vectors")
+    command = [sys.executable, "-m", "bench.mls_vectors"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    counted: dict[str, Figure] = json.JSONDecoder().decode(done.stdout.decode())
+    return counted

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import mls, mls_vectors
+from tests.support import vectors
+
+
+def test_each_step_stands_beside_its_primitives() -> None:
+    samples = mls.samples_of(2, 2, 1)
+    assert {name: len(values) for name, values in samples.items()} == {
+        "encrypt_us": 2,
+        "decrypt_us": 2,
+        "commit_create_us": 2,
+        "commit_process_us": 2,
+        "join_20_us": 19,
+        "keys_of_joiner": 19,
+    }
+    cost = mls.primitives()
+    figures = mls.figures_of(samples, cost)
+    assert set(figures) == {*mls.STEPS, "primitive_ratio", "detail"}
+    for needed in mls.counts(2.0).values():
+        assert set(needed) <= set(cost)
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GLOBE_VECTORS", str(tmp_path))
+    for folder in mls_vectors.FOLDERS:
+        (tmp_path / folder).mkdir(exist_ok=True)
+    for name in ("good", "bad", "unread"):
+        (tmp_path / f"mls-implementations/{name}.json").write_text(json.dumps([{}, {}]))
+    return tmp_path
+
+
+def test_cases_count_if_all_their_tests_pass(folder: Path) -> None:
+    readings = mls_vectors.Readings()
+    for test, name in (("first", "good"), ("second", "bad"), ("third", "bad")):
+        readings.pytest_runtest_logstart(test)
+        path = readings.vector_path(f"mls-implementations/{name}.json")
+        assert path == vectors.vectors_folder() / f"mls-implementations/{name}.json"
+    readings.failed.add("third")
+    assert mls_vectors.count(readings) == {
+        "vectors_passed": 2,
+        "vectors_failed": 4,
+        "vectors_failed_in": ["mls-implementations/bad.json", "mls-implementations/unread.json"],
+    }
+    assert folder.exists()
