@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Members of groups for tests: leaves, key packages, and groups of some size in few lines."""
 
+from protocol.mls.changes.epochs import NO_PSKS, KnownPsks
 from protocol.mls.commits import CommitDraft, create_commit, install
 from protocol.mls.founding import (
     KeyPackageSecrets,
@@ -71,8 +72,8 @@ def hear(group: Group, message: bytes) -> tuple[Group, bytes]:
     return heard.group, heard.data
 
 
-def follow(group: Group, message: bytes) -> Group:
-    taken = process(group, message, POLICY, NOW_MS)
+def follow(group: Group, message: bytes, psks: KnownPsks = NO_PSKS) -> Group:
+    taken = process(group, message, POLICY, NOW_MS, psks=psks)
     assert isinstance(taken, Committed)
     assert taken.group is not None
     return taken.group
