@@ -53,6 +53,8 @@ class DeliverySettings(Section):
     batch_envelopes: int = Field(default=limits.MAX_BATCH_ENVELOPES, ge=1, le=limits.MAX_BATCH_ENVELOPES)
     receipt_wait_milliseconds: int = Field(default=2_000, ge=0, le=30_000)
     """How long an answer to envelopes waits for their receipts."""
+    key_packages: int = Field(default=limits.KEY_PACKAGE_POOL, ge=1, le=limits.MAX_KEY_PACKAGES)
+    """How many key packages are kept for each peer, and held of each."""
 
 
 class AuditSettings(Section):

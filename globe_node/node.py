@@ -35,7 +35,9 @@ from globe_node.delivery.settlement import ReceiptBoard, Settlement
 from globe_node.directory.register import Register
 from globe_node.faults import FaultPoints
 from globe_node.groups.day_keys import DayKeys, KeyFile
-from globe_node.groups.keeping import Keeper, KeepingTools
+from globe_node.groups.keeping import Keeper
+from globe_node.groups.packages.supply import Supply
+from globe_node.groups.workbench import Workbench
 from globe_node.logs import EventLog
 from globe_node.neighbours.book import DirectoryBook
 from globe_node.neighbours.rounds import Rounds, RoundsTools
@@ -43,7 +45,7 @@ from globe_node.store.door import Store
 from keys.node_keys import NodeKeys
 from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind
-from protocol.identifiers import AuthorityId
+from protocol.identifiers import AuthorityId, NodeName
 from protocol.interfaces import Entropy
 
 DRAIN_SECONDS = 5.0
@@ -122,6 +124,7 @@ class Node:
         courier: delivers.
         rounds: keeps the directory the same everywhere.
         keeper: renews the seals of group secrets.
+        supply: gives and gets key packages.
     """
 
     parts: NodeParts
@@ -136,6 +139,7 @@ class Node:
     reception: Reception
     rounds: Rounds
     keeper: Keeper
+    supply: Supply
     _tasks: TaskBook = field(repr=False)
 
     @property
@@ -229,7 +233,8 @@ def build_node(parts: NodeParts) -> Node:
         courier=delivery.courier,
         reception=delivery.reception,
         rounds=delivery.rounds,
-        keeper=_build_keeper(parts),
+        keeper=Keeper(delivery.bench),
+        supply=delivery.supply,
         _tasks=tasks,
     )
 
@@ -246,6 +251,8 @@ class _Delivery:
     intake: Intake
     reception: Reception
     rounds: Rounds
+    bench: Workbench
+    supply: Supply
 
 
 def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks: TaskBook) -> _Delivery:
@@ -253,22 +260,17 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
     clerk = _build_clerk(parts, office, book)
     journal = Journal(office.audit, parts.clock)
 
+    bench = _build_bench(parts, office)
+
     def heard(peer: AuthorityId) -> None:
         courier.heard(peer)
+        supply.heard(peer)
 
-    rounds = Rounds(
-        RoundsTools(
-            identity=identity_of(parts.node_keys),
-            register=office.register,
-            book=book,
-            store=parts.store,
-            transport=parts.transport,
-            clock=parts.clock,
-            entropy=parts.entropy,
-            log=parts.log,
-        ),
-        heard,
-    )
+    async def top_up(peer: AuthorityId) -> None:
+        await supply.top_up(peer)
+
+    rounds = Rounds(_rounds_tools(parts, office, book), heard, top_up)
+    supply = Supply(bench, parts.transport, book, spawn=tasks.spawn, refresh=rounds.want)
     courier = Courier(
         LaneTools(
             store=parts.store,
@@ -295,19 +297,43 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
             settlement=settlement,
             journal=journal,
             directory=rounds,
+            packages=supply,
             faults=parts.faults,
             wake_intake=intake.wake,
-            heard=courier.heard,
+            heard=heard,
             receipt_wait_seconds=parts.pace.receipt_wait_seconds,
         )
     )
-    return _Delivery(courier, settlement, intake, reception, rounds)
+    return _Delivery(courier, settlement, intake, reception, rounds, bench, supply)
 
 
-def _build_keeper(parts: NodeParts) -> Keeper:
-    day_keys = DayKeys(parts.key_file, parts.node_keys.storage, parts.incarnation, parts.entropy)
-    return Keeper(
-        KeepingTools(parts.store, day_keys, parts.clock, parts.entropy, faults=parts.faults, log=parts.log)
+def _rounds_tools(parts: NodeParts, office: Office, book: DirectoryBook) -> RoundsTools:
+    return RoundsTools(
+        identity=identity_of(parts.node_keys),
+        register=office.register,
+        book=book,
+        store=parts.store,
+        transport=parts.transport,
+        clock=parts.clock,
+        entropy=parts.entropy,
+        log=parts.log,
+    )
+
+
+def _build_bench(parts: NodeParts, office: Office) -> Workbench:
+    """Put together what the room of groups works with."""
+    node_keys = parts.node_keys
+    return Workbench(
+        name=NodeName(node_keys.authority, node_keys.node),
+        store=parts.store,
+        register=office.register,
+        signer=lambda: office.signer(office.register.state),
+        day_keys=DayKeys(parts.key_file, node_keys.storage, parts.incarnation, parts.entropy),
+        clock=parts.clock,
+        entropy=parts.entropy,
+        faults=parts.faults,
+        log=parts.log,
+        pool_size=parts.pace.key_packages,
     )
 
 

@@ -134,6 +134,7 @@ def _pace_of(settings: Settings) -> Pace:
         batch_envelopes=settings.delivery.batch_envelopes,
         request_seconds=settings.peering.request_timeout_seconds,
         receipt_wait_seconds=settings.delivery.receipt_wait_milliseconds / 1000,
+        key_packages=settings.delivery.key_packages,
     )
 
 

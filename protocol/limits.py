@@ -69,6 +69,14 @@ KEY_PACKAGE_POOL = 8
 """One-time key packages that a node keeps at each peer."""
 KEY_PACKAGE_REFILL = 3
 """Below this many a pool is filled up."""
+MAX_KEY_PACKAGES = 256
+"""Key packages that one request may ask for."""
+MAX_PACKAGE_REQUEST_BYTES = 256 * 1024
+"""A request for key packages, with the references of all that are held and were used."""
+MAX_PACKAGE_ANSWER_BYTES = 2 * 1024 * 1024
+"""What we read of a peer's answer to such a request."""
+MAX_KEY_PACKAGE_BYTES = 8 * 1024
+"""One key package: 2,700 octets with this suite, and what extensions may add."""
 
 # --- time -----------------------------------------------------------------------------------------------
 CLOCK_TOLERANCE_SECONDS = 300

@@ -87,11 +87,13 @@ class Pace:
         batch_envelopes: envelopes in one request.
         request_seconds: how long one request may take, answer included.
         receipt_wait_seconds: how long an answer to envelopes waits for their receipts.
+        key_packages: how many key packages are kept for each peer, and held of each.
     """
 
     batch_envelopes: int = limits.MAX_BATCH_ENVELOPES
     request_seconds: float = 30.0
     receipt_wait_seconds: float = 2.0
+    key_packages: int = limits.KEY_PACKAGE_POOL
 
 
 DEFAULT_PACE = Pace()

@@ -30,6 +30,7 @@ class Operation(StrEnum):
     RECEIPTS = "receipts"
     STATEMENTS = "statements"
     GREETING = "greeting"
+    KEY_PACKAGES = "key-packages"
 
 
 MAX_REQUEST_BYTES: Final[Mapping[Operation, int]] = {
@@ -37,6 +38,7 @@ MAX_REQUEST_BYTES: Final[Mapping[Operation, int]] = {
     Operation.RECEIPTS: limits.MAX_BATCH_BYTES,
     Operation.STATEMENTS: limits.MAX_DIRECTORY_ANSWER_BYTES,
     Operation.GREETING: 4096,
+    Operation.KEY_PACKAGES: limits.MAX_PACKAGE_REQUEST_BYTES,
 }
 """The longest body of each request; a longer one is refused unread."""
 MAX_ANSWER_BYTES: Final[Mapping[Operation, int]] = {
@@ -44,6 +46,7 @@ MAX_ANSWER_BYTES: Final[Mapping[Operation, int]] = {
     Operation.RECEIPTS: limits.MAX_ANSWER_BYTES,
     Operation.STATEMENTS: limits.MAX_DIRECTORY_ANSWER_BYTES,
     Operation.GREETING: 4096,
+    Operation.KEY_PACKAGES: limits.MAX_PACKAGE_ANSWER_BYTES,
 }
 """The longest body of each answer; the asking side reads no further."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers the requests of peers: takes envelopes and receipts, hands directory questions on. No HTTP here.
+"""Answers the requests of peers: takes envelopes and receipts, hands other questions on. No HTTP here.
 
 1. Whatever comes in, an `Answer` with a listed code goes out; a fault of one envelope stays with that one.
 2. Envelopes are stored before anything else is done with them, then intake is woken and the answer waits for
@@ -46,6 +46,14 @@ class DirectoryDesk(Protocol):
         ...
 
 
+class PackageDesk(Protocol):
+    """Gives key packages; see `globe_node.groups.packages.supply`."""
+
+    async def key_packages(self, peer: PeerIdentity, body: bytes) -> bytes:
+        """Answer a request for key packages, or raise `RemoteProtocolError`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReceptionDesk:
     """What a reception works with.
@@ -57,6 +65,7 @@ class ReceptionDesk:
         settlement: rejects what can't be taken.
         journal: the audit log.
         directory: directory questions.
+        packages: questions for key packages.
         faults: asked at `inbox.before_commit`, `inbox.after_commit`, `receipt.before_commit` and
             `receipt.after_commit`.
         wake_intake: called after envelopes were stored.
@@ -71,6 +80,7 @@ class ReceptionDesk:
     settlement: Settlement
     journal: Journal
     directory: DirectoryDesk
+    packages: PackageDesk
     faults: FaultPoints
     wake_intake: Callable[[], None]
     heard: Callable[[AuthorityId], None]
@@ -108,6 +118,8 @@ class Reception:
                 return await self._desk.directory.statements(peer, body)
             case Operation.GREETING:
                 return await self._desk.directory.greeting(peer, body)
+            case Operation.KEY_PACKAGES:
+                return await self._desk.packages.key_packages(peer, body)
 
     # --- envelopes --------------------------------------------------------------------------------------
 

@@ -5,50 +5,38 @@
    go, and with it every old copy of every row.
 2. Which keys are free is asked inside a transaction, and they are destroyed after its commit: a change that
    is taken back never needs a key that is gone.
-3. A state whose key is gone, or that is damaged, is dropped and its group is `lost`: it is joined again.
+3. Key packages, leaf keys and certificates whose time has long been over are deleted.
+4. A state whose key is gone, or that is damaged, is dropped and its group is `lost`: it is joined again.
 """
 
-from dataclasses import dataclass
+from datetime import timedelta
 
-from globe_node.clock import Clock
-from globe_node.delivery.clerk import unix_ms
 from globe_node.errors import StoreError
-from globe_node.faults import FaultPoints
 from globe_node.groups import records
-from globe_node.groups.day_keys import DayKeys
+from globe_node.groups.packages import records as package_records
+from globe_node.groups.packages.leaf_keys import renew_seals as renew_leaf_keys
+from globe_node.groups.packages.pool import renew_seals as renew_packages
+from globe_node.groups.packages.records import Ends
 from globe_node.groups.shelf import Shelf
-from globe_node.logs import EventLog
-from globe_node.store.door import Store, Transaction
-from protocol.interfaces import Entropy
+from globe_node.groups.workbench import Workbench
+from globe_node.store.door import Transaction
+from protocol.groups.certificate import LEAF_GRACE
+from protocol.groups.key_packages import WELCOME_GRACE
 
 LOOK_SECONDS = 900.0
 """How often it is looked whether a new day has begun."""
 ROWS_AT_ONCE = 32
 """Rows that one transaction seals anew: some milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeepingTools:
-    """What keeping works with.
-
-    Attributes:
-        faults: asked at `groups.keys.before_destroying`.
-    """
-
-    store: Store
-    day_keys: DayKeys
-    clock: Clock
-    entropy: Entropy
-    faults: FaultPoints
-    log: EventLog
+LATE_WELCOME_MS = WELCOME_GRACE // timedelta(milliseconds=1)
+STANDING_MS = LEAF_GRACE // timedelta(milliseconds=1)
 
 
 class Keeper:
     """The one task that renews seals."""
 
-    def __init__(self, tools: KeepingTools) -> None:
-        self._tools = tools
-        self._shelf = Shelf(tools.day_keys, tools.entropy)
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._shelf = Shelf(bench.day_keys, bench.entropy)
 
     async def run(self) -> None:
         """Look at the start and then at intervals, for ever."""
@@ -58,27 +46,30 @@ class Keeper:
             except StoreError as error:
                 if not error.is_passing:
                     raise
-            await self._tools.clock.sleep(LOOK_SECONDS)
+            await self._bench.clock.sleep(LOOK_SECONDS)
 
     async def work(self) -> None:
-        """Seal everything that is under an older key anew, then destroy the keys that no row uses."""
-        tools = self._tools
-        if await tools.store.read(self._is_tidy):
+        """Forget what is over, seal everything under an older key anew, destroy the keys that no row uses."""
+        bench = self._bench
+        if await bench.store.look(self._has_ended):
+            await bench.store.write(self._forget)
+        if await bench.store.read(self._is_tidy):
             return
-        while await tools.store.write(self._renew):
-            await tools.clock.sleep(0)
-        spent = await tools.store.write(self._spent)
+        while await bench.store.write(self._renew):
+            await bench.clock.sleep(0)
+        spent = await bench.store.write(self._spent)
         if spent:
-            tools.faults.point("groups.keys.before_destroying")
-            tools.day_keys.destroy(spent)
+            bench.faults.point("groups.keys.before_destroying")
+            bench.day_keys.destroy(spent)
 
     def _is_tidy(self, tx: Transaction) -> bool:
-        return self._tools.day_keys.is_tidy(records.used_day_keys(tx), self._now_ms())
+        return self._bench.day_keys.is_tidy(records.used_day_keys(tx), self._bench.now_ms())
 
     def _renew(self, tx: Transaction) -> bool:
         """Seal some rows under the key of today; return whether there may be more."""
-        now_ms = self._now_ms()
-        today = self._tools.day_keys.today(now_ms).number
+        now_ms = self._bench.now_ms()
+        day_keys = self._bench.day_keys
+        today = day_keys.today(now_ms).number
         group_ids = records.groups_under_other_keys(tx, today, ROWS_AT_ONCE)
         states, lost = self._shelf.read(tx, group_ids)
         whole = {one: (state.core, state.ratchets) for one, state in states.items()}
@@ -86,14 +77,25 @@ class Keeper:
         if lost:
             records.drop_states(tx, lost)
             records.mark_lost(tx, lost, now_ms)
-            self._tools.log.warning("groups have lost their secrets and are joined again", count=len(lost))
-        return len(group_ids) == ROWS_AT_ONCE
+            self._bench.log.warning("groups have lost their secrets and are joined again", count=len(lost))
+        others = [
+            renew_leaf_keys(day_keys, tx, limit=ROWS_AT_ONCE, now_ms=now_ms),
+            renew_packages(day_keys, tx, limit=ROWS_AT_ONCE, now_ms=now_ms),
+        ]
+        return max(len(group_ids), *others) == ROWS_AT_ONCE
+
+    def _forget(self, tx: Transaction) -> None:
+        package_records.forget_ended(tx, self._ends())
+
+    def _has_ended(self, tx: Transaction) -> bool:
+        return package_records.has_ended(tx, self._ends())
+
+    def _ends(self) -> Ends:
+        now_ms = self._bench.now_ms()
+        return Ends(own=now_ms - LATE_WELCOME_MS, peers=now_ms, certificates=now_ms - STANDING_MS)
 
     def _spent(self, tx: Transaction) -> list[int]:
-        return self._tools.day_keys.spent(records.used_day_keys(tx), self._now_ms())
-
-    def _now_ms(self) -> int:
-        return unix_ms(self._tools.clock.now())
+        return self._bench.day_keys.spent(records.used_day_keys(tx), self._bench.now_ms())
 
 
 def leave_out_secrets(tx: Transaction) -> None:

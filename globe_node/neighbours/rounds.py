@@ -5,12 +5,13 @@
    once. So a removal of trust reaches everybody within minutes, also when some nodes are away.
 2. Who has another view of the directory is met: both give what the other lacks.
 3. A neighbour that can't be reached now is left for its next turn. Nothing here ends a message.
-4. Meetings happen one at a time; what asks for one meanwhile waits in a set, so a flood costs nothing.
+4. A neighbour that answered is asked for key packages when few of its are left.
+5. Meetings happen one at a time; what asks for one meanwhile waits in a set, so a flood costs nothing.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from globe_node.clock import Clock
@@ -72,11 +73,18 @@ class Rounds:
     Args:
         tools: what it works with.
         heard: called for every neighbour that answered.
+        top_up: asks a neighbour that answered for key packages, if few of its are left.
     """
 
-    def __init__(self, tools: RoundsTools, heard: Callable[[AuthorityId], None]) -> None:
+    def __init__(
+        self,
+        tools: RoundsTools,
+        heard: Callable[[AuthorityId], None],
+        top_up: Callable[[AuthorityId], Awaitable[None]],
+    ) -> None:
         self._tools = tools
         self._heard = heard
+        self._top_up = top_up
         self._wanted: dict[AuthorityId, None] = {}
         self._arrived = asyncio.Event()
         self._known: dict[AuthorityId, Acquaintance] = {}
@@ -112,9 +120,9 @@ class Rounds:
             address = self._tools.book.address_of(peer)
             theirs = await self._greeting_of(address)
             self._heard(peer)
-            if self._note(theirs):
-                return
-            await self._meet(address)
+            if not self._note(theirs):
+                await self._meet(address)
+            await self._top_up(peer)
         except (PeerUnreachableError, ProtocolError) as error:
             self._note_failure(peer, error.code)
         except StoreError as error:

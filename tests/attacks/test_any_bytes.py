@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from globe_node.delivery import wire
 from globe_node.delivery.link import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Answer, Operation
 from globe_node.directory.exchange import Message, parse_message
+from globe_node.groups.packages.wire import PackageRequest, parse_package_answer
 from globe_node.neighbours.greeting import parse_greeting
 from protocol import canonical
 from protocol.receipts import ReceiptEntry, ReceiptStatus, parse_signed_receipt
@@ -63,6 +64,8 @@ def good_body(peer: Hostile, operation: Operation) -> bytes:
             own = peer.town.nodes[B].rounds.own_greeting().to_bytes()
             members = {**canonical.parse_object(own, 4096), "authority": C}
             return canonical.to_bytes(members)
+        case Operation.KEY_PACKAGES:
+            return PackageRequest(2, held=(bytes(48),), used=(b"\1" * 48,)).to_bytes()
 
 
 def edited(original: bytes, changes: Sequence[Edit]) -> bytes:
@@ -93,6 +96,8 @@ def require_proper(operation: Operation, answer: Answer) -> None:
             parse_message(answer.body)
         case Operation.GREETING:
             parse_greeting(answer.body, identity_of(B))
+        case Operation.KEY_PACKAGES:
+            assert len(parse_package_answer(answer.body).packages) <= 9
 
 
 def converse(asked: Sequence[Ask]) -> None:

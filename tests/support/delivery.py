@@ -101,6 +101,13 @@ class NoDirectory:
         return b"{}"
 
 
+class NoPackages:
+    """Implements `PackageDesk`: answers nothing."""
+
+    async def key_packages(self, peer: PeerIdentity, body: bytes) -> bytes:
+        return b"{}"
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What a station runs on; survives nothing but the store."""
@@ -202,6 +209,7 @@ def build_station(machine: Machine) -> Station:
             settlement=settlement,
             journal=journal,
             directory=NoDirectory(),
+            packages=NoPackages(),
             faults=machine.faults,
             wake_intake=intake.wake,
             heard=courier.heard,

@@ -49,7 +49,7 @@ class Town:
         self.exchange = Exchange()
         self.clock = VirtualClock(asyncio.get_running_loop())
         self.databases = {name: memory_database() for name in authorities}
-        self.key_files = {name: MemoryKeyFile() for name in authorities}
+        self.key_files: dict[str, MemoryKeyFile] = {}
         self.nodes: dict[str, Node] = {}
         self.faults: dict[str, FaultPoints] = {}
         self.logs = {name: io.StringIO() for name in authorities}

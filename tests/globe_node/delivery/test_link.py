@@ -13,4 +13,10 @@ def test_an_address_names_whom_to_expect_and_hides_bytes() -> None:
 
 
 def test_operations_are_path_words() -> None:
-    assert [str(operation) for operation in Operation] == ["envelopes", "receipts", "statements", "greeting"]
+    assert [str(operation) for operation in Operation] == [
+        "envelopes",
+        "receipts",
+        "statements",
+        "greeting",
+        "key-packages",
+    ]

@@ -201,9 +201,9 @@ def test_a_store_that_takes_nothing_acknowledges_nothing(code: ReasonCode) -> No
 
 
 @in_pair
-async def test_directory_questions_are_handed_on(pair: Pair) -> None:
+async def test_questions_of_other_rooms_are_handed_on(pair: Pair) -> None:
     answers: Mapping[Operation, Answer] = {
         operation: await pair.stations[B].reception.handle(identity_of(A), operation, b"{}")
-        for operation in (Operation.GREETING, Operation.STATEMENTS)
+        for operation in (Operation.GREETING, Operation.STATEMENTS, Operation.KEY_PACKAGES)
     }
     assert {answer.body for answer in answers.values()} == {b"{}"}

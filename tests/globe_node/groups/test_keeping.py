@@ -2,184 +2,206 @@
 """Every day all rows move under a new key; old copies of them open no more, wherever they are."""
 
 import asyncio
-import io
-from dataclasses import dataclass, field
 
 import pytest
 
-from globe_node.faults import FaultPoints, NoFaults
 from globe_node.groups import keeping, records
-from globe_node.groups.day_keys import DAY_MS, DayKeys
-from globe_node.groups.keeping import Keeper, KeepingTools
+from globe_node.groups.day_keys import DAY_MS, SealedRow
+from globe_node.groups.keeping import Keeper
+from globe_node.groups.packages import pool
+from globe_node.groups.packages import records as package_records
+from globe_node.groups.packages.leaf_keys import current_leaf_key, leaf_key_of
+from globe_node.groups.packages.records import LAST_RESORT, LeafKeyRow
+from globe_node.groups.packages.wire import PackageRequest
 from globe_node.groups.records import GroupStatus, StateRow
 from globe_node.groups.shelf import Shelf
-from globe_node.logs import open_log
-from globe_node.store.database import Database
-from globe_node.store.door import InlineDoor
+from globe_node.store.door import Transaction
+from globe_node.store.driver import driver_of
 from keys.errors import RowDamagedError
-from keys.storage_key import StorageKey
-from protocol.identifiers import ConsultationId
+from protocol.identifiers import AuthorityId, ConsultationId
 from tests.globe_node.groups.test_records import link
 from tests.support.clock import START, FixedClock
-from tests.support.entropy import SeededEntropy
-from tests.support.key_files import MemoryKeyFile
+from tests.support.groups import Crash, CrashAt, GroupHouse
 from tests.support.loops import run_inline
-from tests.support.store import INCARNATION, memory_database
 
+B = AuthorityId("xb-ibu")
 NOW = int(START.timestamp() * 1000)
 GROUPS = [bytes([number]) * 32 for number in range(5)]
 
 
-class Crash(BaseException):
-    """The process ends here."""
+def shelf(house: GroupHouse) -> Shelf:
+    return Shelf(house.bench.day_keys, house.bench.entropy)
 
 
-@dataclass
-class CrashAt:
-    """A fault point that ends the process."""
-
-    name: str
-
-    def point(self, name: str) -> None:
-        if name == self.name:
-            raise Crash
+def rows(house: GroupHouse) -> dict[bytes, StateRow]:
+    return house.read(lambda tx: records.states_of(tx, GROUPS))
 
 
-@dataclass
-class House:
-    """One node's secrets of groups; `restart` forgets what is in memory."""
+def read(house: GroupHouse) -> dict[bytes, tuple[bytes, bytes]]:
+    found, lost = house.read(lambda tx: shelf(house).read(tx, GROUPS))
+    assert lost == []
+    return {one: (state.core, state.ratchets) for one, state in found.items()}
 
-    database: Database = field(default_factory=memory_database)
-    file: MemoryKeyFile = field(default_factory=MemoryKeyFile)
-    clock: FixedClock = field(default_factory=FixedClock)
-    log: io.StringIO = field(default_factory=io.StringIO)
-    starts: int = 0
 
-    def __post_init__(self) -> None:
-        self.restart()
+def used(house: GroupHouse) -> set[int]:
+    return house.read(records.used_day_keys)
 
-    def restart(self, faults: FaultPoints | None = None) -> None:
-        self.starts += 1
-        entropy = SeededEntropy(f"start {self.starts}")
-        storage = StorageKey.generate(SeededEntropy("storage"))
-        self.day_keys = DayKeys(self.file, storage, INCARNATION, entropy)
-        self.shelf = Shelf(self.day_keys, entropy)
-        self.store = InlineDoor(self.database, NoFaults())
-        log = open_log(self.log, self.clock.now, strict=True)
-        self.keeper = Keeper(
-            KeepingTools(self.store, self.day_keys, self.clock, entropy, faults=faults or NoFaults(), log=log)
-        )
 
-    def fill(self) -> None:
-        states = {one: (b"core of " + one, b"ratchets of " + one) for one in GROUPS}
-        links = [link(ConsultationId(str(number)), one) for number, one in enumerate(GROUPS)]
-        run_inline(self.store.write(lambda tx: self.shelf.write_whole(tx, states, NOW)))
-        run_inline(self.store.write(lambda tx: records.put_links(tx, links)))
-
-    def rows(self) -> dict[bytes, StateRow]:
-        return run_inline(self.store.read(lambda tx: records.states_of(tx, GROUPS)))
-
-    def read(self) -> dict[bytes, tuple[bytes, bytes]]:
-        found, lost = run_inline(self.store.read(lambda tx: self.shelf.read(tx, GROUPS)))
-        assert lost == []
-        return {one: (state.core, state.ratchets) for one, state in found.items()}
-
-    def used(self) -> set[int]:
-        return run_inline(self.store.read(records.used_day_keys))
+def work(house: GroupHouse) -> None:
+    run_inline(Keeper(house.bench).work())
 
 
 @pytest.fixture
-def house() -> House:
-    made = House()
-    made.fill()
+def house() -> GroupHouse:
+    made = GroupHouse()
+    states = {one: (b"core of " + one, b"ratchets of " + one) for one in GROUPS}
+    made.write(lambda tx: shelf(made).write_whole(tx, states, NOW))
+    links = [link(ConsultationId(str(number)), one) for number, one in enumerate(GROUPS)]
+    made.write(lambda tx: records.put_links(tx, links))
     return made
 
 
-def require_all(house: House) -> None:
-    assert house.read() == {one: (b"core of " + one, b"ratchets of " + one) for one in GROUPS}
+def require_all(house: GroupHouse) -> None:
+    assert read(house) == {one: (b"core of " + one, b"ratchets of " + one) for one in GROUPS}
 
 
-def require_unreadable(house: House, rows: dict[bytes, StateRow]) -> None:
-    for one, row in rows.items():
+def require_unreadable(house: GroupHouse, before: dict[bytes, StateRow]) -> None:
+    for one, row in before.items():
         with pytest.raises(RowDamagedError):
-            house.day_keys.open_sealed("group_core", one, row.core.rev, row.core.sealed)
+            house.bench.day_keys.open_sealed("group_core", one, row.core.rev, row.core.sealed)
 
 
-def test_within_a_day_nothing_is_written(house: House) -> None:
-    before = house.rows()
+def test_within_a_day_nothing_is_written(house: GroupHouse) -> None:
+    before = rows(house)
     house.clock.advance(3_600)
-    run_inline(house.keeper.work())
-    assert {one: row.core.rev for one, row in house.rows().items()} == {
-        one: row.core.rev for one, row in before.items()
-    }
+    work(house)
+    assert [row.core.rev for row in rows(house).values()] == [row.core.rev for row in before.values()]
 
 
 def test_a_new_day_seals_all_rows_anew_and_destroys_the_old_key(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: GroupHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeping, "ROWS_AT_ONCE", 2)
-    before, (old,) = house.rows(), house.used()
+    before, (old,) = rows(house), used(house)
     house.clock.advance(DAY_MS / 1000)
-    run_inline(house.keeper.work())
-    assert old not in house.used()
-    assert len(house.used()) == 1
+    work(house)
+    assert old not in used(house)
+    assert len(used(house)) == 1
     require_all(house)
     house.restart()
     require_all(house)
     require_unreadable(house, before)
 
 
-def test_after_a_crash_before_destroying_the_next_start_destroys(house: House) -> None:
-    before = house.rows()
+def test_after_a_crash_before_destroying_the_next_start_destroys(house: GroupHouse) -> None:
+    before = rows(house)
     house.restart(CrashAt("groups.keys.before_destroying"))
     house.clock.advance(DAY_MS / 1000)
     with pytest.raises(Crash):
-        run_inline(house.keeper.work())
+        work(house)
     house.restart()
     require_all(house)
-    assert house.day_keys.knows(before[GROUPS[0]].core.sealed.day_key)
-    run_inline(house.keeper.work())
+    assert house.bench.day_keys.knows(before[GROUPS[0]].core.sealed.day_key)
+    work(house)
     require_all(house)
     require_unreadable(house, before)
 
 
-def test_a_group_whose_key_is_gone_is_lost_and_the_others_go_on(house: House) -> None:
+def test_a_group_whose_key_is_gone_is_lost_and_the_others_go_on(house: GroupHouse) -> None:
     house.file.data = None
     house.restart()
     kept = GROUPS[4]
-    run_inline(house.store.write(lambda tx: house.shelf.write_whole(tx, {kept: (b"c", b"r")}, NOW)))
-    run_inline(house.keeper.work())
-    assert house.read() == {kept: (b"c", b"r")}
-    lost = run_inline(house.store.read(lambda tx: records.links_with(tx, GroupStatus.LOST, 9)))
+    house.write(lambda tx: shelf(house).write_whole(tx, {kept: (b"c", b"r")}, NOW))
+    work(house)
+    assert read(house) == {kept: (b"c", b"r")}
+    lost = house.read(lambda tx: records.links_with(tx, GroupStatus.LOST, 9))
     assert sorted(one.group_id for one in lost) == GROUPS[:4]
     assert '"count":4' in house.log.getvalue().replace(" ", "")
 
 
-def test_parts_of_two_states_do_not_come_together(house: House) -> None:
+def test_parts_of_two_states_do_not_come_together(house: GroupHouse) -> None:
     """Ratchets are bound to the core beside which they were written."""
-    old = house.rows()[GROUPS[0]]
-    run_inline(house.store.write(lambda tx: house.shelf.write_whole(tx, {GROUPS[0]: (b"new", b"new")}, NOW)))
-    run_inline(house.store.write(lambda tx: records.put_ratchets(tx, [(GROUPS[0], old.ratchets)])))
-    found, lost = run_inline(house.store.read(lambda tx: house.shelf.read(tx, GROUPS[:1])))
+    old = rows(house)[GROUPS[0]]
+    house.write(lambda tx: shelf(house).write_whole(tx, {GROUPS[0]: (b"new", b"new")}, NOW))
+    house.write(lambda tx: records.put_ratchets(tx, [(GROUPS[0], old.ratchets)]))
+    found, lost = house.read(lambda tx: shelf(house).read(tx, GROUPS[:1]))
     assert (found, lost) == ({}, GROUPS[:1])
 
 
-def test_ratchets_are_written_alone(house: House) -> None:
-    before = house.rows()[GROUPS[0]]
+def test_ratchets_are_written_alone(house: GroupHouse) -> None:
+    before = rows(house)[GROUPS[0]]
     states = {GROUPS[0]: (before.core.rev, b"next")}
-    revs = run_inline(house.store.write(lambda tx: house.shelf.write_ratchets(tx, states, NOW)))
-    after = house.rows()[GROUPS[0]]
-    assert after.core == before.core or after.core.rev == before.core.rev
+    revs = house.write(lambda tx: shelf(house).write_ratchets(tx, states, NOW))
+    after = rows(house)[GROUPS[0]]
+    assert after.core.rev == before.core.rev
     assert after.ratchets.rev == revs[GROUPS[0]] != before.ratchets.rev
-    assert house.read()[GROUPS[0]] == (b"core of " + GROUPS[0], b"next")
+    assert read(house)[GROUPS[0]] == (b"core of " + GROUPS[0], b"next")
 
 
-def test_the_task_goes_on_day_after_day(house: House) -> None:
+def test_leaf_keys_and_key_packages_move_under_the_new_key_too(house: GroupHouse) -> None:
+    house.write(lambda tx: pool.offer(house.bench, tx, B, PackageRequest(2)))
+    before = house.write(lambda tx: current_leaf_key(house.bench, tx))
+    (old,) = used(house)
+    house.clock.advance(DAY_MS / 1000)
+    house.restart()
+    work(house)
+    assert len(used(house)) == 1
+    assert old not in used(house)
+    after = house.read(lambda tx: leaf_key_of(house.bench, tx, before.hash))
+    assert after is not None
+    assert after.pair.private == before.pair.private
+    assert all(take_first(house, peer) for peer in (B, LAST_RESORT))
+
+
+def take_first(house: GroupHouse, peer: AuthorityId) -> bool:
+    def take(tx: Transaction) -> bool:
+        reference = package_records.own_packages(tx, peer)[0].reference
+        return pool.take_package(house.bench, tx, [reference]) is not None
+
+    return house.write(take)
+
+
+def test_leaf_keys_and_key_packages_that_do_not_open_are_dropped(house: GroupHouse) -> None:
+    house.write(lambda tx: pool.offer(house.bench, tx, B, PackageRequest(2)))
+    damaged = LeafKeyRow(b"no certificate", NOW, NOW + DAY_MS, SealedRow(17, b"none"))
+    house.write(lambda tx: package_records.put_leaf_key(tx, damaged))
+    house.file.data = None
+    house.restart()
+    work(house)
+    assert count(house, "SELECT count(*) FROM own_leaf_key") == 0
+    assert count(house, "SELECT count(*) FROM own_key_package") == 0
+
+
+def count(house: GroupHouse, sql: str) -> int:
+    return house.read(lambda tx: int(driver_of(tx).execute(sql).fetchone()[0]))
+
+
+def test_what_has_long_ended_is_forgotten(house: GroupHouse) -> None:
+    house.write(lambda tx: pool.offer(house.bench, tx, B, PackageRequest(2)))
+    leaf = house.write(lambda tx: current_leaf_key(house.bench, tx))
+
+    def counts() -> tuple[int, int, int]:
+        work(house)
+        packages = house.read(lambda tx: package_records.own_packages(tx, B))
+        own = house.read(lambda tx: package_records.leaf_key(tx, leaf.hash))
+        certificates = house.read(lambda tx: package_records.certificates(tx, [leaf.hash]))
+        return len(packages), int(own is not None), len(certificates)
+
+    assert counts() == (2, 1, 1)
+    house.clock.advance(43 * 86_400)  # 30 days, and less than 14 more
+    assert counts() == (2, 1, 1)
+    house.clock.advance(2 * 86_400)
+    assert counts() == (0, 0, 1)
+    house.clock.advance(46 * 86_400)
+    assert counts() == (0, 0, 0)
+
+
+def test_the_task_goes_on_day_after_day(house: GroupHouse) -> None:
     seen: list[int] = []
 
     class Counted(FixedClock):
         async def sleep(self, seconds: float) -> None:
-            seen.extend(await house.store.read(records.used_day_keys))
+            seen.extend(await house.bench.store.read(records.used_day_keys))
             self.advance(seconds)
             if len(seen) > 200:
                 raise asyncio.CancelledError
@@ -187,6 +209,6 @@ def test_the_task_goes_on_day_after_day(house: House) -> None:
     house.clock = Counted()
     house.restart()
     with pytest.raises(asyncio.CancelledError):
-        run_inline(house.keeper.run())
+        run_inline(Keeper(house.bench).run())
     assert len(set(seen)) == 3
     require_all(house)
