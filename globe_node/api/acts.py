@@ -7,6 +7,7 @@ from globe_node.api.arguments import (
     AuthorityArguments,
     EvidenceArguments,
     GreetArguments,
+    MembersArguments,
     NoArguments,
     ReadArguments,
     SubmitArguments,
@@ -14,6 +15,7 @@ from globe_node.api.arguments import (
 from globe_node.api.forms import json_object, json_of
 from globe_node.api.rooms import RunningRooms
 from globe_node.consultations.drafting.drafts import Draft, Submitted
+from globe_node.consultations.drafting.membership import draft_of
 from globe_node.errors import NodeError
 from protocol.canonical import JSONObject
 from protocol.errors import ProtocolError
@@ -37,6 +39,13 @@ async def submit(rooms: RunningRooms, asked: SubmitArguments) -> JSONObject:
             outcome if outcome is not None else _outcome_object(next(results)) for outcome in outcomes
         ]
     }
+
+
+async def change_members(rooms: RunningRooms, asked: MembersArguments) -> JSONObject:
+    """Let authorities join or leave a consultation; the outcome is that of one message."""
+    change, reading = asked.change(), rooms.reading
+    draft = await reading.store.read(lambda tx: draft_of(tx, reading.node_keys.storage, reading.me, change))
+    return {"outcomes": [_outcome_object(outcome) for outcome in await rooms.desk.submit_many([draft])]}
 
 
 async def await_arrivals(rooms: RunningRooms, asked: ArrivalsArguments) -> JSONObject:

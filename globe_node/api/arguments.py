@@ -18,6 +18,7 @@ from globe_node.consultations.drafting.drafts import (
     Draft,
     DraftAttachment,
 )
+from globe_node.consultations.drafting.membership import Change
 from globe_node.errors import UsageError
 from protocol import limits
 from protocol.audit.events import EventKind
@@ -103,6 +104,62 @@ class SubmitArguments(Arguments):
     """Messages to send, each with an outcome of its own."""
 
     drafts: Annotated[list[DraftArguments], Field(min_length=1, max_length=MAX_DRAFTS_PER_REQUEST)]
+
+
+class RequestArguments(Arguments):
+    """What those are asked who join a consultation."""
+
+    body: dict[str, Any]
+    handling: Annotated[list[str], Field(max_length=limits.MAX_LIST_ITEMS)] = []
+    legal_basis: Annotated[list[str], Field(max_length=limits.MAX_LIST_ITEMS)] = []
+    attachments: Annotated[list[AttachmentArguments], Field(max_length=limits.MAX_ATTACHMENTS)] = []
+
+    def draft(self) -> Draft:
+        """Return it as the draft of a request.
+
+        Raises:
+            UsageError: an attachment is not base64.
+        """
+        return Draft(
+            message_type=MessageType.CONSULT_REQUEST,
+            body=self.body,
+            handling=tuple(sorted(self.handling)),
+            legal_basis=tuple(self.legal_basis),
+            attachments=tuple(_attachment(item, number) for number, item in enumerate(self.attachments, 1)),
+        )
+
+
+class MembersArguments(Arguments):
+    """Who joins or leaves a consultation, and why.
+
+    Attributes:
+        request: what those who join are asked, if not what all were asked.
+    """
+
+    consultation: str
+    add: Annotated[list[str], Field(max_length=limits.MAX_MEMBERS)] = []
+    remove: Annotated[list[str], Field(max_length=limits.MAX_MEMBERS)] = []
+    reason: Annotated[str, Field(max_length=limits.MAX_TEXT_CHARACTERS)]
+    request: RequestArguments | None = None
+    deadline_seconds: Annotated[int, Field(ge=1, le=limits.MAX_LIFETIME_SECONDS)] | None = None
+    idempotency_key: Annotated[str, Field(max_length=MAX_IDEMPOTENCY_KEY_CHARACTERS)] = ""
+
+    def change(self) -> Change:
+        """Return the change.
+
+        Raises:
+            MalformedError: an id is not well formed.
+            UsageError: an attachment is not base64.
+        """
+        return Change(
+            consultation=parse_consultation_id(self.consultation),
+            added=tuple(parse_authority_id(one) for one in self.add),
+            removed=tuple(parse_authority_id(one) for one in self.remove),
+            reason=self.reason,
+            request=self.request.draft() if self.request else None,
+            deadline_seconds=self.deadline_seconds,
+            idempotency_key=self.idempotency_key,
+        )
 
 
 class ListArguments(Arguments):

@@ -20,6 +20,7 @@ from globe_node.api.arguments import (
     EvidenceArguments,
     GreetArguments,
     ListArguments,
+    MembersArguments,
     NoArguments,
     ReadArguments,
     SearchArguments,
@@ -76,6 +77,7 @@ WRITES: Mapping[str, Reading] = {
 
 ACTS: Mapping[str, Act] = {
     "consult.arrivals": _acts(ArrivalsArguments, acts.await_arrivals),
+    "consult.members": _acts(MembersArguments, acts.change_members),
     "consult.submit": _acts(SubmitArguments, acts.submit),
     "consult.open": _acts(ReadArguments, acts.open_record),
     "evidence.export": _acts(EvidenceArguments, acts.export_evidence),

@@ -46,9 +46,12 @@ async def show_consultation(rooms: ReadingRooms, asked: CaseArguments) -> JSONOb
     )
     return {
         "summary": json_object(view.summary),
+        "requester": view.requester,
+        "members": json_of(view.members),
         "sides": json_of(view.sides),
         "moves": json_of(view.moves),
         "records": [_without_content(record) for record in view.records],
+        **({"added_at": json_of(view.added_at)} if view.added_at else {}),
     }
 
 

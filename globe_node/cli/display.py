@@ -26,6 +26,12 @@ def short_time(text: str) -> str:
     return f"{text[:10]} {text[11:19]}" if len(text) >= 19 else text
 
 
+def names_of(value: JSONObject, name: str) -> str:
+    """Return a list of names that a node answered, as one text."""
+    names = value.get(name, [])
+    return ", ".join(map(str, names)) if isinstance(names, list) else ""
+
+
 def evidence_lines(record: JSONObject) -> Iterator[str]:
     """Yield one line for each thing known of a message."""
     for line in objects(record.get("evidence", [])):
@@ -61,13 +67,14 @@ def print_case(view: JSONObject, contents: Mapping[str, JSONObject]) -> None:
     summary = view.get("summary", {})
     if not isinstance(summary, dict):
         return
-    others = summary.get("counterparties", [])
-    with_whom = ", ".join(map(str, others)) if isinstance(others, list) else ""
     print_text(f"{text_of(summary, 'subject')}")
     print_text(
         f"consultation {text_of(summary, 'consultation')}\n"
-        f"{text_of(summary, 'role').lower()}, with {with_whom}; state {text_of(summary, 'state')}"
+        f"{text_of(summary, 'role').lower()}, with {names_of(summary, 'counterparties')};"
+        f" state {text_of(summary, 'state')}"
     )
+    for line in _side_lines(view):
+        print_text(line)
     moves = view.get("moves", [])
     if isinstance(moves, list) and moves:
         print_text("you may now: " + ", ".join(str(move).lower().replace("_", " ") for move in moves))
@@ -76,15 +83,23 @@ def print_case(view: JSONObject, contents: Mapping[str, JSONObject]) -> None:
         print_record(record, contents.get(text_of(record, "record_id")))
 
 
+def _side_lines(view: JSONObject) -> Iterator[str]:
+    """Yield where each authority stands that was asked, if there are several, and since when we know."""
+    sides = view.get("sides", {})
+    if isinstance(sides, dict) and len(sides) > 1:
+        yield f"asked by {text_of(view, 'requester')}:"
+        yield from (f"  {name:<14}{state}" for name, state in sides.items())
+    if added := text_of(view, "added_at"):
+        yield f"this authority was added {short_time(added)} UTC; what was said before is not shown to it"
+
+
 def print_record(record: JSONObject, opened: JSONObject | None) -> None:
     """Print one record, with its content if it was opened."""
     missing = text_of(record, "missing_before")
     if missing not in ("", "0"):
         print_text(f"-- {missing} earlier record(s) of {text_of(record, 'author')} are not here --")
     arrow = "to" if record.get("ours") is True else "from"
-    recipients = record.get("recipients", [])
-    whom = ", ".join(map(str, recipients)) if isinstance(recipients, list) else ""
-    party = whom if arrow == "to" else text_of(record, "author")
+    party = names_of(record, "recipients") if arrow == "to" else text_of(record, "author")
     print_text(
         f"{text_of(record, 'message_type')} {arrow} {party}, {short_time(text_of(record, 'created_at'))} UTC"
     )

@@ -156,6 +156,10 @@ note = "Thank you."
 }
 
 
+TEMPLATES = tuple(_BODIES)
+"""Types that have a template; a change of the members has commands of its own."""
+
+
 def template_of(message_type: MessageType) -> str:
     """Return a message file of this type, ready to be edited."""
     what, rest = _BODIES[message_type]

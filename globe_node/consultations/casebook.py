@@ -5,18 +5,22 @@
 2. A rule is asked first and a change made after; so a message that is refused leaves no trace.
 3. The number of statements does not depend on the number of messages.
 4. Every member keeps the state of every requested authority: all of them read all records.
+5. What is asked of an authority stands in the record that made it a member: the request, or the change that
+   added it.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from globe_node.consultations import records
+from globe_node.consultations.content import Content
 from globe_node.consultations.records import ConsultationRow, HeadRow, RecordRow
 from globe_node.store.door import Transaction
 from protocol.codes.message_types import MessageType
-from protocol.consultations.roster import Act, Roster
+from protocol.consultations.roster import Act, Roster, members_after
 from protocol.consultations.table import Move, State
 from protocol.identifiers import AuthorityId, ConsultationId, Digest, RecordId
+from protocol.messages.membership import Members
 from protocol.messages.parse import Body, parse_body
 from protocol.messages.request import ConsultRequest
 from protocol.record import Record, parse_signed_record
@@ -45,9 +49,16 @@ class Case:
         """Where it stands for this authority."""
         return self.roster.standing(self.me)
 
+    def side_of(self, author: AuthorityId) -> AuthorityId:
+        """Return the side that a message is about: the author's; of the requester, ours or any."""
+        if author != self.roster.requester:
+            return author
+        return next(iter(self.roster.sides)) if self.me == author else self.me
+
     def seen_by(self, author: AuthorityId) -> dict[AuthorityId, Digest]:
-        """Return the newest record of each other authority."""
-        return {who: head.record_hash for who, head in self.heads.items() if who != author}
+        """Return the newest record of each other member."""
+        others = self.roster.members - {author}
+        return {who: head.record_hash for who, head in self.heads.items() if who in others}
 
     def next_place(self, author: AuthorityId, incarnation: str) -> tuple[int, str]:
         """Return number and `prev` of the next record in an author's chain; a new life begins a new chain."""
@@ -67,6 +78,14 @@ class Case:
             created_ms=self.created_ms,
             updated_ms=self.updated_ms,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked of whom."""
+
+    sides: frozenset[str]
+    request: ConsultRequest | None = field(repr=False)
 
 
 class Casebook:
@@ -92,7 +111,9 @@ class Casebook:
         self._tx = tx
         self._open_record = open_record
         self._bodies: dict[RecordId, Body] = {}
-        self._requests: dict[ConsultationId, RecordId] = {}
+        self._asked: dict[ConsultationId, list[_Asked]] = {}
+        self._loaded: set[ConsultationId] = set()
+        self._members: dict[Digest, frozenset[AuthorityId]] = {}
         self._hashes: dict[RecordId, Digest] = records.record_hashes(tx, record_ids)
         self._cases: dict[ConsultationId, Case] = {
             row.id: case_of(row, me) for row in records.consultations_of(tx, consultations).values()
@@ -135,16 +156,26 @@ class Casebook:
             self._keep(row)
         return self._bodies[record_id]
 
-    def request_of(self, consultation: ConsultationId) -> ConsultRequest | None:
-        """Return the request that opened a consultation, if it is here."""
-        record_id = self._requests.get(consultation)
-        if record_id is None:
-            row = records.newest(self._tx, consultation, types=(MessageType.CONSULT_REQUEST,))
+    def request_of(self, case: Case, side: AuthorityId) -> ConsultRequest | None:
+        """Return what was asked of one authority, if the record that says it is here."""
+        if case.id not in self._loaded:
+            self._loaded.add(case.id)
+            for row in records.of_types(self._tx, case.id, [one for one in MessageType if one.opens]):
+                record = self._open(row)
+                asked = _asked_by(record, parse_body(record.type, record.body))
+                self._asked.setdefault(case.id, []).insert(0, asked)
+        known = self._asked.get(case.id, [])
+        return next((one.request for one in reversed(known) if side in one.sides), None)
+
+    def members_at(self, case: Case, digest: str) -> frozenset[AuthorityId] | None:
+        """Return who took part after a record of the requester, or None if it is not here."""
+        if digest not in self._members:
+            row = records.with_hash(self._tx, case.id, case.roster.requester, Digest(digest))
             if row is None:
                 return None
-            record_id = self._keep(row)
-        body = self._bodies[record_id]
-        return body if isinstance(body, ConsultRequest) else None
+            content = self._open(row)
+            self._members[row.record_hash] = members_after(content, parse_body(content.type, content.body))
+        return self._members[Digest(digest)]
 
     def answerable(self, case: Case, message_type: MessageType) -> RecordId | None:
         """Return the record that a message of ours replies to when it does not say, if that is clear.
@@ -155,12 +186,12 @@ class Casebook:
         roster = case.roster
         if message_type is MessageType.CLARIFICATION:
             waiting = [side for side, state in roster.sides.items() if state is State.CLARIFYING]
-            return self.newest_questions(case, waiting[0]) if len(waiting) == 1 else None
-        to = roster.sides if case.me == roster.requester else (roster.requester,)
+            return self._newest_questions(case, waiting[0]) if len(waiting) == 1 else None
+        to = roster.recipients(case.me) if case.me == roster.requester else (roster.requester,)
         row = records.newest(self._tx, case.id, authors=to) or records.newest(self._tx, case.id)
         return None if row is None else row.record_id
 
-    def newest_questions(self, case: Case, asker: AuthorityId) -> RecordId | None:
+    def _newest_questions(self, case: Case, asker: AuthorityId) -> RecordId | None:
         """Return the newest questions back of one requested authority."""
         known = self._questions.get((case.id, asker))
         if known is not None:
@@ -168,31 +199,36 @@ class Casebook:
         row = records.newest(self._tx, case.id, authors=(asker,), types=(MessageType.CLARIFICATION_REQUEST,))
         return None if row is None else row.record_id
 
-    def act_of(self, case: Case, record: Record, move: Move) -> Act:
+    def act_of(self, case: Case, record: Record, content: Content) -> Act:
         """Return a record as far as it moves sides."""
-        asker, answered = None, False
+        author, move, roster = record.author.authority, content.move, case.roster
+        if content.change is not None:
+            added, removed = map(AuthorityId, content.change.added), map(AuthorityId, content.change.removed)
+            return Act(author, move, added=tuple(added), removed=tuple(removed))
+        if len(roster.members) == 2:
+            return Act(author, move)
         if move is Move.CLARIFY:
-            asker = self._asker(case, record.in_reply_to)
-        elif move is Move.ASK_BACK:
-            answered = record.record_id in self._answered or records.has_reply(
-                self._tx, case.id, case.roster.requester, record.record_id
-            )
-        return Act(record.author.authority, move, asker, answered)
+            return Act(author, move, asker=self._asker(case, record.in_reply_to))
+        if move is Move.ASK_BACK and case.me != roster.requester:
+            return Act(author, move, answered=self._is_answered(case, record.record_id))
+        return Act(author, move)
 
-    def _asker(self, case: Case, question: str) -> AuthorityId | None:
+    def _asker(self, case: Case, questions: str) -> AuthorityId | None:
         """Return whose newest questions these are."""
         sides = case.roster.sides
-        return next((side for side in sides if self.newest_questions(case, side) == question), None)
+        return next((side for side in sides if self._newest_questions(case, side) == questions), None)
 
-    def _keep(self, row: RecordRow) -> RecordId:
-        content = parse_signed_record(self._open_record(row.record_id, row.application_data)).content
-        self._note(content, parse_body(content.type, content.body))
-        return row.record_id
+    def _is_answered(self, case: Case, questions: RecordId) -> bool:
+        return questions in self._answered or records.has_reply(
+            self._tx, case.id, case.roster.requester, questions
+        )
 
-    def _note(self, record: Record, body: Body) -> None:
-        self._bodies[record.record_id] = body
-        if record.type is MessageType.CONSULT_REQUEST:
-            self._requests[record.consultation] = record.record_id
+    def _open(self, row: RecordRow) -> Record:
+        return parse_signed_record(self._open_record(row.record_id, row.application_data)).content
+
+    def _keep(self, row: RecordRow) -> None:
+        record = self._open(row)
+        self._bodies[record.record_id] = parse_body(record.type, record.body)
 
     def open(self, case: Case) -> None:
         """Take in a new consultation."""
@@ -231,13 +267,23 @@ class Casebook:
             self._moved_heads.add((case.id, author))
         self._links.setdefault((case.id, author, incarnation), {})[record.author_seq] = (record.prev, digest)
         self._hashes[record.record_id] = digest
-        self._note(record, body)
+        self._bodies[record.record_id] = body
+        if author == case.roster.requester:
+            self._members[digest] = members_after(record, body)
+        if record.type.opens:
+            self._asked.setdefault(case.id, []).append(_asked_by(record, body))
         self._changed.add(case.id)
 
     def write(self) -> None:
         """Write everything that changed."""
         records.put_consultations(self._tx, [self._cases[one].row() for one in sorted(self._changed)])
         records.put_heads(self._tx, [self._cases[one].heads[who] for one, who in sorted(self._moved_heads)])
+
+
+def _asked_by(record: Record, body: Body) -> _Asked:
+    if isinstance(body, Members):
+        return _Asked(frozenset(body.added), body.request)
+    return _Asked(frozenset(record.recipients), body if isinstance(body, ConsultRequest) else None)
 
 
 def roster_of(row: ConsultationRow) -> Roster:

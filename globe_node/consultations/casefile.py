@@ -4,7 +4,8 @@
 1. Plain functions on a read connection and the storage key: the running node and the command line beside a
    stopped node use the same ones.
 2. Whether a record was read is known; to read is an act of its own, in `reading`, and is logged there.
-3. Records of one author are shown in their order; a missing one is shown as a gap, never hidden.
+3. Records of one author are shown in their order; a missing one is shown as a gap, never hidden. What was
+   said before this authority was added is not missing: it was never for it.
 4. What the evidence lines say was verified before it was stored; `protocol.evidence` verifies it again.
 """
 
@@ -22,6 +23,7 @@ from globe_node.delivery.outbox import LaneRow, SentRow
 from globe_node.store.door import Transaction
 from keys.storage_key import StorageKey
 from protocol.canonical import JSONObject
+from protocol.codes.message_types import MessageType
 from protocol.consultations.table import Move, Role, State
 from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, RecordId
 from protocol.receipts import DeliveryState, parse_signed_receipt
@@ -115,12 +117,18 @@ class CaseView:
     """One consultation with everything in it.
 
     Attributes:
-        sides: where each requested authority stands.
+        requester: who opened it.
+        members: who takes part now, sorted.
+        sides: where each authority stands that was asked, those that were removed among them.
+        added_at: when this authority was added to it; None if it was there from the beginning.
         moves: what this authority may do now.
     """
 
     summary: CaseSummary
+    requester: AuthorityId
+    members: tuple[AuthorityId, ...]
     sides: Mapping[AuthorityId, State]
+    added_at: datetime | None
     moves: tuple[Move, ...]
     records: tuple[RecordView, ...]
 
@@ -161,12 +169,21 @@ def show_case(
     (summary,) = _summaries(tx, storage, me, [row])
     stored = records.records_of(tx, consultation)
     lines = {**_lines_of_ours(tx, stored), **_lines_of_theirs(tx, stored, me)}
-    missing = _missing_before(stored)
+    added = _added_by(stored, row)
+    missing = _missing_before(stored, added is not None)
     views = [
         _record_view(storage, one, lines[one.record_id], missing[one.record_id]) for one in in_order(stored)
     ]
     roster = roster_of(row)
-    return CaseView(summary, roster.sides, roster.moves(me), tuple(views))
+    return CaseView(
+        summary=summary,
+        requester=roster.requester,
+        members=tuple(sorted(roster.members)),
+        sides=roster.sides,
+        added_at=moment_of(added.created_ms) if added else None,
+        moves=roster.moves(me),
+        records=tuple(views),
+    )
 
 
 def require_case(tx: Transaction, consultation: ConsultationId) -> ConsultationRow:
@@ -206,14 +223,22 @@ def in_order(stored: Sequence[RecordRow]) -> list[RecordRow]:
     return ordered
 
 
-def _missing_before(stored: Sequence[RecordRow]) -> dict[RecordId, int]:
+def _added_by(stored: Sequence[RecordRow], row: ConsultationRow) -> RecordRow | None:
+    """Return the record with which the consultation began for this authority, if it was added to it."""
+    first = next((one for one in stored if one.author == row.opener), None)
+    return first if first is not None and first.type == MessageType.MEMBERS else None
+
+
+def _missing_before(stored: Sequence[RecordRow], added: bool) -> dict[RecordId, int]:
+    """Count what is missing before each record; before the first of a chain nothing is, if we were added."""
     chains: dict[tuple[str, str], list[RecordRow]] = {}
     for row in stored:
         chains.setdefault((row.author, row.incarnation), []).append(row)
     missing: dict[RecordId, int] = {}
     for chain in chains.values():
-        last = 0
-        for row in sorted(chain, key=lambda one: one.author_seq):
+        ordered = sorted(chain, key=lambda one: one.author_seq)
+        last = ordered[0].author_seq - 1 if added else 0
+        for row in ordered:
             missing[row.record_id] = row.author_seq - last - 1
             last = row.author_seq
     return missing

@@ -12,6 +12,7 @@ from protocol.codes.message_types import MessageType
 from protocol.consultations.content import Effect, effect_of
 from protocol.consultations.table import Move, move_of
 from protocol.identifiers import Digest
+from protocol.messages.membership import Members
 from protocol.messages.parse import Body, parse_body
 from protocol.messages.request import ConsultRequest
 
@@ -48,9 +49,20 @@ class Content:
     @property
     def subject(self) -> str:
         """Return the line that stands for a request in lists; empty for other messages."""
-        if not isinstance(self.body, ConsultRequest):
-            return ""
-        return self.body.title or self.body.case.reference
+        request = self.request
+        return request.title or request.case.reference if request is not None else ""
+
+    @property
+    def request(self) -> ConsultRequest | None:
+        """Return what it asks of somebody for whom it opens the consultation."""
+        if isinstance(self.body, Members):
+            return self.body.request
+        return self.body if isinstance(self.body, ConsultRequest) else None
+
+    @property
+    def change(self) -> Members | None:
+        """Return what it changes in the members, if it does."""
+        return self.body if isinstance(self.body, Members) else None
 
 
 def read_content(message_type: MessageType, value: JSONObject) -> Content:

@@ -365,6 +365,27 @@ def newest(
     return None if row is None else RecordRow(*row)
 
 
+def with_hash(
+    tx: Transaction, consultation: ConsultationId, author: AuthorityId, digest: Digest
+) -> RecordRow | None:
+    """Return the record of an author that has this hash."""
+    query = select(*_RECORD_COLUMNS).where(
+        RECORD.c.consultation == consultation, RECORD.c.author == author, RECORD.c.record_hash == digest
+    )
+    row = tx.execute(query.limit(1)).one_or_none()
+    return None if row is None else RecordRow(*row)
+
+
+def of_types(tx: Transaction, consultation: ConsultationId, types: Sequence[str]) -> list[RecordRow]:
+    """Return the records of a consultation that are of some types, newest first."""
+    query = (
+        select(*_RECORD_COLUMNS)
+        .where(RECORD.c.consultation == consultation, RECORD.c.type.in_(types))
+        .order_by(RECORD.c.position.desc())
+    )
+    return [RecordRow(*row) for row in tx.execute(query)]
+
+
 def has_reply(tx: Transaction, consultation: ConsultationId, author: AuthorityId, to: RecordId) -> bool:
     """Whether a clarification by this author that replies to a record is here."""
     query = select(RECORD.c.position).where(

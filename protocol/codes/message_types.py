@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class MessageType(StrEnum):
-    """What a record says to the other authority.
+    """What a record says to the other members of its consultation.
 
     Spec: PROTOCOL.md section 8.5.
     """
@@ -18,3 +18,9 @@ class MessageType(StrEnum):
     REFUSAL = "REFUSAL"
     WITHDRAWAL = "WITHDRAWAL"
     CLOSE = "CLOSE"
+    MEMBERS = "MEMBERS"
+
+    @property
+    def opens(self) -> bool:
+        """Whether a consultation begins with it for somebody; such a message replies to nothing."""
+        return self in (MessageType.CONSULT_REQUEST, MessageType.MEMBERS)

@@ -6,17 +6,18 @@ Not the order of messages (`protocol.consultations.table`), and not the form of 
 1. The same checks hold for what is about to be sent and for what arrived.
 2. An attachment that a body names is in the record. Words behind H3 and EYES are in the body.
 3. Answers, refusals and questions name items of the request; clarifications name questions that were asked.
-4. "No offence here" (R10) is a reason only against help that may take coercion (UNCAC article 46(9)(b)).
+4. A record that changes the members goes to all who take part before or after it, and its author stays.
+5. "No offence here" (R10) is a reason only against help that may take coercion (UNCAC article 46(9)(b)).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol.codes.handling import EYES, H3
-from protocol.codes.message_types import MessageType
 from protocol.codes.reasons import COERCIVE_HELP_ONLY, Reason
 from protocol.errors import MalformedError, ReasonCode
 from protocol.messages.answer import Answer, Refusal
+from protocol.messages.membership import Members
 from protocol.messages.parse import Body
 from protocol.messages.procedure import Clarification, ClarificationRequest
 from protocol.messages.request import ConsultRequest
@@ -63,8 +64,10 @@ def verify_content(record: Record, body: Body) -> None:
         raise _bad("handling code H3 needs the restriction in words")
     if EYES in codes and (body.caveats is None or body.caveats.eyes_only is None):
         raise _bad("handling code EYES needs the office that may read")
-    if (record.type is MessageType.CONSULT_REQUEST) != (record.in_reply_to == ""):
-        raise _bad("a request replies to nothing, every other message to a record")
+    if record.type.opens != (record.in_reply_to == ""):
+        raise _bad("what opens a consultation replies to nothing, every other message to a record")
+    if isinstance(body, Members):
+        _verify_members(record, body)
 
 
 def verify_reply(body: Body, request: ConsultRequest, question: ClarificationRequest | None = None) -> None:
@@ -97,7 +100,17 @@ def verify_reply(body: Body, request: ConsultRequest, question: ClarificationReq
             _verify_reason(ground.reason, ground.items, request)
 
 
+def _verify_members(record: Record, body: Members) -> None:
+    author = record.author.authority
+    if author not in body.roster:
+        raise _bad("the requester stays a member")
+    if set(record.recipients) != {*body.roster, *body.removed} - {author}:
+        raise _bad("a change of the members goes to all who take part before or after it")
+
+
 def _attachments_named(body: Body) -> set[str]:
+    if isinstance(body, Members):
+        return set(body.request.facts.attachments) if body.request else set()
     if isinstance(body, ConsultRequest):
         return set(body.facts.attachments)
     if isinstance(body, Answer | Clarification):

@@ -33,6 +33,8 @@ class State(StrEnum):
     REFUSED = "REFUSED"
     WITHDRAWN = "WITHDRAWN"
     CLOSED = "CLOSED"
+    REMOVED = "REMOVED"
+    """The requested authority takes part no more."""
 
 
 class Role(StrEnum):
@@ -56,6 +58,7 @@ class Move(StrEnum):
     POSTPONE = "POSTPONE"
     WITHDRAW = "WITHDRAW"
     CLOSE = "CLOSE"
+    CHANGE_MEMBERS = "CHANGE_MEMBERS"
 
 
 AUTHORS: dict[Move, Role] = {
@@ -70,6 +73,7 @@ AUTHORS: dict[Move, Role] = {
     Move.POSTPONE: Role.REQUESTED,
     Move.WITHDRAW: Role.REQUESTER,
     Move.CLOSE: Role.REQUESTER,
+    Move.CHANGE_MEMBERS: Role.REQUESTER,
 }
 """Who may make which move."""
 
@@ -84,7 +88,7 @@ _WORK: dict[Move, State] = {
 }
 """What may happen while the requested side has the matter in hand."""
 
-MOVES: dict[State, dict[Move, State]] = {
+_OWN_MOVES: dict[State, dict[Move, State]] = {
     State.DRAFT: {Move.REQUEST: State.SENT},
     State.SENT: {Move.ACKNOWLEDGE: State.ACKNOWLEDGED, **_WORK},
     State.ACKNOWLEDGED: _WORK,
@@ -101,8 +105,17 @@ MOVES: dict[State, dict[Move, State]] = {
     State.REFUSED: {Move.CLOSE: State.CLOSED},
     State.WITHDRAWN: {Move.CLOSE: State.CLOSED},
     State.CLOSED: {},
+    State.REMOVED: {},
 }
-"""Every legal move; what is not here is illegal."""
+
+_FIXED = frozenset({State.DRAFT, State.WITHDRAWN, State.CLOSED, State.REMOVED})
+"""States in which the members of a consultation change no more, or not yet."""
+
+MOVES: dict[State, dict[Move, State]] = {
+    state: moves if state in _FIXED else {**moves, Move.CHANGE_MEMBERS: state}
+    for state, moves in _OWN_MOVES.items()
+}
+"""Every legal move; what is not here is illegal. A change of the members leaves the sides that stay."""
 
 _TAKEN_TOO_LATE = [move for move, role in AUTHORS.items() if role is Role.REQUESTED]
 
@@ -122,6 +135,7 @@ _PLAIN: dict[MessageType, Move] = {
     MessageType.CLARIFICATION: Move.CLARIFY,
     MessageType.WITHDRAWAL: Move.WITHDRAW,
     MessageType.CLOSE: Move.CLOSE,
+    MessageType.MEMBERS: Move.CHANGE_MEMBERS,
 }
 
 

@@ -12,10 +12,21 @@ from protocol.canonical import JSONObject
 from protocol.codes.message_types import MessageType
 from protocol.errors import MalformedError, ReasonCode
 from protocol.messages.answer import Answer, Refusal
+from protocol.messages.membership import Members
 from protocol.messages.procedure import Ack, Clarification, ClarificationRequest, Close, Withdrawal
 from protocol.messages.request import ConsultRequest
 
-Body = ConsultRequest | Ack | ClarificationRequest | Clarification | Answer | Refusal | Withdrawal | Close
+Body = (
+    ConsultRequest
+    | Ack
+    | ClarificationRequest
+    | Clarification
+    | Answer
+    | Refusal
+    | Withdrawal
+    | Close
+    | Members
+)
 """The body of a message."""
 
 MODELS: dict[MessageType, type[Body]] = {
@@ -27,6 +38,7 @@ MODELS: dict[MessageType, type[Body]] = {
     MessageType.REFUSAL: Refusal,
     MessageType.WITHDRAWAL: Withdrawal,
     MessageType.CLOSE: Close,
+    MessageType.MEMBERS: Members,
 }
 """Which model reads the body of which type."""
 

@@ -137,6 +137,7 @@ WORDS = {
     Move.POSTPONE: "postpone",
     Move.WITHDRAW: "withdraw",
     Move.CLOSE: "close",
+    Move.CHANGE_MEMBERS: "change members",
 }
 
 

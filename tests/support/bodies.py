@@ -248,6 +248,13 @@ FULL: dict[MessageType, Object] = {
     MessageType.WITHDRAWAL: {"practitioner": OFFICE, "reason": "The suspect was acquitted."},
     MessageType.CLOSE: {"note": "Thank you."},
 }
+FULL[MessageType.MEMBERS] = {
+    "added": ["xc-fiu"],
+    "removed": ["xb-aca"],
+    "roster": ["xa-acc", "xc-fiu"],
+    "reason": "The account is kept in the neighbouring State.",
+    "request": FULL[MessageType.CONSULT_REQUEST],
+}
 LEAN: dict[MessageType, Object] = {
     MessageType.CONSULT_REQUEST: lean_request(),
     MessageType.ACK: {"handler": OFFICE, "update_every_days": 30},
@@ -260,4 +267,9 @@ LEAN: dict[MessageType, Object] = {
     },
     MessageType.WITHDRAWAL: {},
     MessageType.CLOSE: {},
+    MessageType.MEMBERS: {
+        "removed": ["xb-aca"],
+        "roster": ["xa-acc", "xc-fiu"],
+        "reason": "Its part is done.",
+    },
 }

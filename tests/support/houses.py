@@ -76,13 +76,23 @@ class House:
 @contextlib.asynccontextmanager
 async def two_houses(folder: Path, authorities: tuple[str, str]) -> AsyncIterator[tuple[House, House]]:
     """Two running nodes of one sample network that know each other."""
-    ports = free_ports(2)
-    network = sample_network(authorities, tuple(f"https://127.0.0.1:{port}" for port in ports))
-    first, second = zip(authorities, ports, strict=True)
-    async with house(folder / "a", *first) as a, house(folder / "b", *second) as b:
-        for node in (a, b):
-            assert (await node.import_network(network))["refused"] == []
+    async with some_houses(folder, authorities) as (a, b):
         yield a, b
+
+
+@contextlib.asynccontextmanager
+async def some_houses(folder: Path, authorities: tuple[str, ...]) -> AsyncIterator[list[House]]:
+    """Running nodes of one sample network that know each other."""
+    ports = free_ports(len(authorities))
+    network = sample_network(authorities, tuple(f"https://127.0.0.1:{port}" for port in ports))
+    async with contextlib.AsyncExitStack() as stack:
+        nodes = [
+            await stack.enter_async_context(house(folder / name, name, port))
+            for name, port in zip(authorities, ports, strict=True)
+        ]
+        for node in nodes:
+            assert (await node.import_network(network))["refused"] == []
+        yield nodes
 
 
 @contextlib.asynccontextmanager

@@ -3,94 +3,33 @@
 
 1. Opening content is an act of the running node: its audit log holds who opened what and why. Beside a
    stopped node lists and evidence can be seen, content can't.
-2. A message is accepted when its id is printed: from then on it is not forgotten, whatever happens.
+2. Everything goes to all members of a consultation; whoever is to be asked apart is asked in one of its own.
+3. Only the authority that opened a consultation lets others join or leave it; all see that.
 """
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import click
 
-from globe_node.cli.backend import Backend, answered_error, backend_of, objects, running_node, text_of
-from globe_node.cli.display import evidence_lines, print_case, short_time
-from globe_node.cli.invocation import Invocation, json_option, pass_invocation, passphrase_option
-from globe_node.cli.output import note, print_fields, print_json, print_table, print_text
-from globe_node.cli.request_file import (
-    parse_duration,
-    read_attachments,
-    read_message_file,
-    save_attachments,
+from globe_node.cli.backend import backend_of, objects, text_of
+from globe_node.cli.display import evidence_lines, names_of, print_case, short_time
+from globe_node.cli.invocation import (
+    Invocation,
+    is_asked,
+    json_option,
+    pass_invocation,
+    passphrase_option,
 )
-from globe_node.cli.templates import template_of
-from globe_node.clock import SystemClock
+from globe_node.cli.output import note, print_json, print_table, print_text
+from globe_node.cli.request_file import save_attachments
+from globe_node.cli.sending import Sending, message_file_option, sending_options, submit
+from globe_node.cli.sending import send as send_with
+from globe_node.cli.templates import TEMPLATES, template_of
+from globe_node.errors import UsageError
 from protocol.canonical import JSONObject, JSONValue
 from protocol.codes.message_types import MessageType
-
-LOOK_AGAIN_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    """The options of a command that sends."""
-
-    file: Path | None = None
-    attach: tuple[Path, ...] = ()
-    deadline: str | None = None
-    idempotency_key: str = ""
-    wait: int = 0
-    as_json: bool = False
-
-    def draft(self, default_type: str = "") -> dict[str, JSONValue]:
-        """Return the members of the draft that the options and the file give."""
-        draft: dict[str, JSONValue] = {"type": default_type, "body": {}}
-        if self.file is not None:
-            draft = read_message_file(self.file, default_type=default_type)
-        if self.attach:
-            draft["attachments"] = read_attachments(self.attach)
-        if self.deadline is not None:
-            draft["deadline_seconds"] = parse_duration(self.deadline)
-        if self.idempotency_key:
-            draft["idempotency_key"] = self.idempotency_key
-        return draft
-
-
-_SENDING = (
-    click.option(
-        "--attach",
-        multiple=True,
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="A file that goes with it; may be given several times, at most 1 MiB in all.",
-    ),
-    click.option("--deadline", metavar="SPAN", help="How long delivery is tried: 90m, 48h, 9d."),
-    click.option(
-        "--idempotency-key",
-        default="",
-        help="Repeat a command with the same key and nothing is sent twice.",
-    ),
-    click.option(
-        "--wait", type=click.IntRange(0, 600), default=0, metavar="SECONDS", help="Wait for the receipt."
-    ),
-)
-_FILE = click.option(
-    "--file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The message, TOML or JSON; see `consult template`.",
-)
-_REQUIRED_FILE = click.option(
-    "--file",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The message, TOML or JSON; see `consult template`.",
-)
-
-
-def _sending(function: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_SENDING):
-        function = option(function)
-    return json_option(function)
 
 
 @click.group("consult")
@@ -104,17 +43,23 @@ def command() -> None:
 Examples:
   globe-node consult template --type CONSULT_REQUEST > request.toml
   globe-node consult send --to xb-ibu --file request.toml --attach contract.pdf
-  globe-node consult send --to xb-ibu --file request.toml --deadline 48h --wait 30""",
+  globe-node consult send --to xb-ibu --file request.toml --deadline 48h --wait 30
+  globe-node consult send --to xb-ibu --to xc-aco --file request.toml               # all read everything
+  globe-node consult send --to xb-ibu --to xc-aco --separately --file request.toml  # one with each""",
 )
 @click.option("--to", required=True, multiple=True, help="Id of an authority; may be given several times.")
-@_REQUIRED_FILE
-@_sending
+@click.option("--separately", is_flag=True, help="Open a consultation of its own with each of them.")
+@message_file_option(required=True)
+@sending_options
 @pass_invocation
-def send(invocation: Invocation, /, to: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 -- click's
-    """Open a consultation with a request to one or more authorities."""
-    sending = _Sending(**options)
+def send(invocation: Invocation, /, to: tuple[str, ...], separately: bool, **options: Any) -> None:  # noqa: ANN401 -- click's
+    """Open a consultation with one or more authorities; each of them reads what all the others write."""
+    sending = Sending(**options)
     draft = sending.draft(MessageType.CONSULT_REQUEST)
-    _submit(invocation, {**draft, "to": list(to)}, sending)
+    if separately:
+        submit(invocation, [_apart(draft, name) for name in dict.fromkeys(to)], sending)
+    else:
+        submit(invocation, [{**draft, "to": list(to)}], sending)
 
 
 @command.command(
@@ -125,13 +70,13 @@ Examples:
   globe-node consult reply 0197... --file answer.toml --attach extract.pdf""",
 )
 @click.argument("consultation")
-@_REQUIRED_FILE
-@_sending
+@message_file_option(required=True)
+@sending_options
 @pass_invocation
 def reply(invocation: Invocation, /, consultation: str, **options: Any) -> None:  # noqa: ANN401 -- click's
     """Send the next message of a consultation; its type stands in the file."""
-    sending = _Sending(**options)
-    _submit(invocation, {**sending.draft(), "consultation": consultation}, sending)
+    sending = Sending(**options)
+    submit(invocation, [{**sending.draft(), "consultation": consultation}], sending)
 
 
 @command.command(
@@ -141,13 +86,95 @@ Example:
   globe-node consult close 0197...""",
 )
 @click.argument("consultation")
-@_FILE
-@_sending
+@message_file_option()
+@sending_options
 @pass_invocation
 def close(invocation: Invocation, /, consultation: str, **options: Any) -> None:  # noqa: ANN401 -- click's
     """Take a consultation as ended; the asking authority may, once it is answered, refused or withdrawn."""
-    sending = _Sending(**options)
-    _submit(invocation, {**sending.draft(MessageType.CLOSE), "consultation": consultation}, sending)
+    sending = Sending(**options)
+    submit(invocation, [{**sending.draft(MessageType.CLOSE), "consultation": consultation}], sending)
+
+
+_authority_option = click.option(
+    "--authority", "authorities", required=True, multiple=True, help="Its id; may be given several times."
+)
+_reason_option = click.option("--reason", required=True, help="Why, in words; all members read it.")
+
+
+@command.command(
+    short_help="Let another authority join a consultation.",
+    epilog="""\b
+Examples:
+  globe-node consult add 0197... --authority xc-aco --reason "The account is kept there."
+  globe-node consult add 0197... --authority xc-aco --reason "To trace the account." --file request.toml
+
+It is asked what all were asked at the beginning, with the same files, unless --file says what else.
+It sees nothing that was said before.""",
+)
+@click.argument("consultation")
+@_authority_option
+@_reason_option
+@message_file_option(what="What it is asked, a CONSULT_REQUEST")
+@sending_options
+@pass_invocation
+def add(
+    invocation: Invocation,
+    /,
+    consultation: str,
+    authorities: tuple[str, ...],
+    reason: str,
+    **options: Any,  # noqa: ANN401 -- click's
+) -> None:
+    """Let authorities join a consultation that this one opened; all members are told, with the reason."""
+    sending = Sending(**options)
+    change: dict[str, JSONValue] = {"consultation": consultation, "add": list(authorities), "reason": reason}
+    if sending.file is not None:
+        content = sending.content(MessageType.CONSULT_REQUEST)
+        change["request"] = {name: content[name] for name in _REQUEST_MEMBERS if name in content}
+    elif sending.attach:
+        raise UsageError(
+            "files go with a request of their own", hint="Say with --file what the new member is asked."
+        )
+    send_with(invocation, "consult.members", {**change, **sending.terms()}, sending)
+
+
+@command.command(
+    short_help="Let an authority leave a consultation.",
+    epilog="""\b
+Example:
+  globe-node consult remove 0197... --authority xc-aco --reason "Its part is done." --yes
+
+It is told, and gets nothing more. What it has, it keeps.""",
+)
+@click.argument("consultation")
+@_authority_option
+@_reason_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@sending_options
+@pass_invocation
+def remove(
+    invocation: Invocation,
+    /,
+    consultation: str,
+    authorities: tuple[str, ...],
+    reason: str,
+    yes: bool,
+    **options: Any,  # noqa: ANN401 -- click's
+) -> None:
+    """Remove authorities from a consultation that this one opened; all members are told, with the reason."""
+    sending = Sending(**options)
+    if sending.attach:
+        raise UsageError("no files go with a removal", hint="Send them with `consult reply`.")
+    if not yes and not is_asked():
+        raise UsageError("whoever is removed hears nothing more", hint="Say --yes if you mean it.")
+    if not yes:
+        names = ", ".join(authorities)
+        click.confirm(f"Remove {names} from this consultation?", abort=True, err=True)
+    change: JSONObject = {"consultation": consultation, "remove": list(authorities), "reason": reason}
+    send_with(invocation, "consult.members", {**change, **sending.terms()}, sending)
+
+
+_REQUEST_MEMBERS = ("body", "handling", "legal_basis", "attachments")
 
 
 @command.command(
@@ -273,7 +300,7 @@ Examples:
 @click.option(
     "--type",
     "message_type",
-    type=click.Choice([one.value for one in MessageType], case_sensitive=False),
+    type=click.Choice([one.value for one in TEMPLATES], case_sensitive=False),
     default=MessageType.CONSULT_REQUEST.value,
     show_default=True,
 )
@@ -282,63 +309,18 @@ def template(message_type: str) -> None:
     click.echo(template_of(MessageType(message_type)), nl=False)
 
 
-def _submit(invocation: Invocation, draft: JSONObject, sending: _Sending) -> None:
-    node = running_node(invocation)
-    (outcome,) = objects(node.call("consult.submit", {"drafts": [draft]}).get("outcomes", []))
-    if "error" in outcome:
-        raise answered_error(outcome)
-    if sending.wait:
-        _await_receipts(node, outcome, sending.wait)
-    if sending.as_json:
-        print_json(outcome)
-        return
-    recipients = outcome.get("recipients", [])
-    print_fields(
-        {
-            "consultation": text_of(outcome, "consultation"),
-            "record": text_of(outcome, "record_id"),
-            "hash": text_of(outcome, "record_hash"),
-            "to": ", ".join(map(str, recipients)) if isinstance(recipients, list) else "",
-            "state": text_of(outcome, "state"),
-            "tried until": f"{short_time(text_of(outcome, 'expires_at'))} UTC",
-        }
-    )
-    if outcome.get("repeated") is True:
-        note("this was sent before with the same idempotency key; nothing new was sent")
-    for record in _records(node, outcome) if sending.wait else ():
-        for line in evidence_lines(record):
-            print_text(f"  {line}")
-
-
-def _await_receipts(node: Backend, outcome: JSONObject, seconds: int) -> None:
-    """Wait until every recipient's receipt is here; at most for a time."""
-    for _ in range(int(seconds / LOOK_AGAIN_SECONDS)):
-        waiting = [
-            line
-            for record in _records(node, outcome)
-            for line in objects(record.get("evidence", []))
-            if text_of(line, "stage") == "waiting"
-        ]
-        if not waiting:
-            return
-        asyncio.run(SystemClock().sleep(LOOK_AGAIN_SECONDS))
-    note("no receipt yet; delivery goes on by itself: see `consult receipts`")
-
-
-def _records(node: Backend, outcome: JSONObject) -> list[JSONObject]:
-    found = node.call("consult.receipts", {"consultation": text_of(outcome, "consultation")})
-    return [
-        record
-        for record in objects(found.get("records", []))
-        if text_of(record, "record_id") == text_of(outcome, "record_id")
-    ]
+def _apart(draft: JSONObject, name: str) -> JSONObject:
+    """Return the draft for one authority alone, with an idempotency key of its own."""
+    apart: dict[str, JSONValue] = {**draft, "to": [name]}
+    if key := text_of(draft, "idempotency_key"):
+        apart["idempotency_key"] = sha256(f"{key} {name}".encode()).hexdigest()
+    return apart
 
 
 def _list_row(case: JSONObject) -> list[str]:
-    others = case.get("counterparties", [])
     return [
         text_of(case, "consultation"),
-        ", ".join(map(str, others)) if isinstance(others, list) else "",
+        names_of(case, "counterparties"),
         text_of(case, "state"),
         text_of(case, "subject"),
         short_time(text_of(case, "updated_at")),

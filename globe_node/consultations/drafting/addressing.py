@@ -14,10 +14,13 @@ from datetime import datetime
 from globe_node.errors import NodeError, NotPermittedError
 from protocol import limits
 from protocol.codes.handling import bars
-from protocol.consultations.roster import Roster, fits
+from protocol.consultations.roster import Roster, fits, members_before
 from protocol.directory.replay import DirectoryState
 from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode
 from protocol.identifiers import AuthorityId
+from protocol.messages.membership import Members
+from protocol.messages.parse import Body
+from protocol.record import Record
 
 _WAYS_OUT = {
     ReasonCode.UNKNOWN_AUTHORITY: (
@@ -61,7 +64,7 @@ class Audience:
 
 
 def recipients_of(
-    roster: Roster, named: Sequence[AuthorityId], author: AuthorityId
+    roster: Roster, named: Sequence[AuthorityId], author: AuthorityId, *, added: Collection[str] = ()
 ) -> tuple[AuthorityId, ...]:
     """Return whom a message of ours goes to, sorted.
 
@@ -69,6 +72,7 @@ def recipients_of(
         roster: of the consultation, perhaps just being opened.
         named: as the draft says; empty for everybody.
         author: this authority.
+        added: whom the message makes members; who is removed by it is one of the recipients still.
 
     Raises:
         LocalProtocolError: the draft names ourselves, or others than the members; or these are too many for
@@ -81,7 +85,7 @@ def recipients_of(
             f"a consultation has at most {limits.MAX_MEMBERS} members, this authority among them",
             code=ReasonCode.BAD_FIELD,
         )
-    recipients = roster.recipients(author)
+    recipients = tuple(sorted({*roster.recipients(author), *map(AuthorityId, added)} - {author}))
     if named and set(named) != set(recipients):
         raise LocalProtocolError(
             "a message goes to all members of its consultation; to speak with fewer, open another one",
@@ -128,6 +132,28 @@ def audience(
         if recipient in required or not encryption_keys:
             raise _unreachable(recipient, code)
     return Audience(recipients, tuple(encryption_keys))
+
+
+def require_members(roster: Roster, record: Record, body: Body) -> None:
+    """Check that a change of the members begins with those of this moment.
+
+    Raises:
+        LocalProtocolError: somebody joins who takes part, or leaves who does not (`bad_field`); or it was
+            drafted when the members were others (`illegal_move`).
+    """
+    if not isinstance(body, Members):
+        return
+    for name in body.added:
+        if name in roster.members:
+            raise LocalProtocolError(f"{name} is a member already", code=ReasonCode.BAD_FIELD)
+    for name in body.removed:
+        if name not in roster.members:
+            raise LocalProtocolError(f"{name} is no member", code=ReasonCode.BAD_FIELD)
+    if members_before(record, body) != roster.members:
+        raise LocalProtocolError(
+            "the members are others by now; look at the consultation and try again",
+            code=ReasonCode.ILLEGAL_MOVE,
+        )
 
 
 def _unreachable(recipient: AuthorityId, code: ReasonCode) -> NodeError:

@@ -16,7 +16,7 @@ from itertools import chain
 from globe_node.consultations import records
 from globe_node.consultations.casebook import Case, Casebook
 from globe_node.consultations.content import REPLIES, Content, read_content, reconciliation_of
-from globe_node.consultations.drafting.addressing import Audience, audience, recipients_of
+from globe_node.consultations.drafting.addressing import Audience, audience, recipients_of, require_members
 from globe_node.consultations.drafting.drafts import (
     Draft,
     DraftAttachment,
@@ -204,22 +204,24 @@ class SubmitTransaction:
 
     def _address(self, plan: _Plan) -> None:
         """Find its case and whom it goes to, and see that it may be sent now."""
-        composed, draft, me = plan.composed, plan.composed.draft, self._author.authority
+        composed, draft, content = plan.composed, plan.composed.draft, plan.composed.content
+        added = tuple(map(AuthorityId, content.change.added)) if content.change is not None else ()
         case = self._casebook.case(composed.consultation)
         if case is None and draft.consultation is not None:
             raise no_such_consultation()
         plan.case = case or self._new_case(composed)
-        recipients = recipients_of(plan.case.roster, draft.recipients, me)
+        roster = plan.case.roster
+        recipients = recipients_of(roster, draft.recipients, self._author.authority, added=added)
         plan.audience = audience(
             self._directory,
             recipients,
             effective_handling(draft.handling),
             composed.created,
-            required=recipients if case is None else (),
+            required=recipients if case is None else added,
         )
         plan.record = self._record(composed, plan.case, recipients)
-        act = self._casebook.act_of(plan.case, plan.record, composed.content.move)
-        plan.roster = plan.case.roster.after_sending(act)
+        require_members(roster, plan.record, content.body)
+        plan.roster = roster.after_sending(self._casebook.act_of(plan.case, plan.record, content))
 
     def _write(self, plan: _Plan) -> None:
         """Write the bytes of the record."""
@@ -228,7 +230,7 @@ class SubmitTransaction:
     def _take_in(self, plan: _Plan) -> None:
         """Check the content, then take the record in."""
         composed, record, content = plan.composed, plan.record, plan.composed.content
-        self._require_content(record, content)
+        self._require_content(plan)
         plan.digest = record_hash(plan.data)
         self._casebook.open(plan.case)
         self._casebook.take(record, plan.digest, body=content.body, roster=plan.roster, now_ms=self._now_ms)
@@ -261,7 +263,7 @@ class SubmitTransaction:
         )
 
     def _replied_to(self, draft: Draft, case: Case) -> RecordId | None:
-        if draft.consultation is None:
+        if draft.message_type.opens:
             return None
         if draft.in_reply_to is None:
             return self._casebook.answerable(case, draft.message_type)
@@ -269,15 +271,17 @@ class SubmitTransaction:
             raise no_such_record()
         return draft.in_reply_to
 
-    def _require_content(self, record: Record, content: Content) -> None:
-        """Apply the rules that the other side will apply.
+    def _require_content(self, plan: _Plan) -> None:
+        """Apply the rules that the others will apply.
 
         Raises:
             LocalProtocolError: the body does not fit the record, or the reply not the request.
         """
+        record, content = plan.record, plan.composed.content
         try:
             verify_content(record, content.body)
-            request = self._casebook.request_of(record.consultation) if record.type in REPLIES else None
+            side = plan.case.side_of(record.author.authority)
+            request = self._casebook.request_of(plan.case, side) if record.type in REPLIES else None
             if request is not None:
                 question = self._casebook.body_of(RecordId(record.in_reply_to))
                 asked = question if isinstance(question, ClarificationRequest) else None

@@ -19,7 +19,6 @@ from globe_node.consultations.moments import unix_milliseconds
 from globe_node.consultations.office import Office
 from globe_node.delivery.inbox import HeldEnvelope
 from protocol import e2ee, limits
-from protocol.codes.message_types import MessageType
 from protocol.consultations.content import verify_content
 from protocol.directory.entries import STATUS_CODES, NodeState
 from protocol.directory.replay import DirectoryState
@@ -168,7 +167,7 @@ class Examiner:
         ):
             raise MalformedError("a frame that is not the record's", code=ReasonCode.BAD_FIELD)
         require_owned(record.record_id, record.author.authority)
-        if record.type is MessageType.CONSULT_REQUEST:
+        if record.type.opens:
             require_owned(record.consultation, record.author.authority)
         one.digest = digest
 

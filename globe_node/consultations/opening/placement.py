@@ -23,6 +23,7 @@ from globe_node.consultations.opening.examine import (
     Postponed,
     Refused,
 )
+from globe_node.consultations.opening.parties import AwaitedError, Place, roster_under
 from globe_node.consultations.records import Direction, RecordRow
 from globe_node.delivery import inbox
 from globe_node.delivery.inbox import HeldEnvelope
@@ -31,21 +32,16 @@ from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.message_types import MessageType
 from protocol.consultations.content import verify_reply
-from protocol.consultations.roster import Roster, fits, opened_by
-from protocol.errors import ConflictError, MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.consultations.roster import joined_by, opened_by
+from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, Digest, RecordId
 from protocol.messages.procedure import ClarificationRequest
-from protocol.record import Record
 
 LOOK_AGAIN_MS = 5_000
 """When something that waits is first looked at again, if nothing wakes it; then as late as it waited already,
 so that who sends much that must wait costs little."""
 RETRY_MS = (1_000, 10_000)
 """When an envelope on which we failed is tried again."""
-
-
-class _WaitError(Exception):
-    """What this record builds on is not here yet."""
 
 
 class IntakeTransaction:
@@ -104,7 +100,7 @@ class IntakeTransaction:
         """Take one record in, or reject it, or let it wait."""
         try:
             self._take(opened)
-        except _WaitError:
+        except AwaitedError:
             self._parked.append(opened)
         except RemoteProtocolError as error:
             self._reject(opened.held, error.code, opened.digest)
@@ -131,7 +127,7 @@ class IntakeTransaction:
 
         Raises:
             RemoteProtocolError: it is not taken; the code is the sender's to know.
-            _WaitError: what it builds on is not here.
+            AwaitedError: what it builds on is not here.
 
         Spec: PROTOCOL.md section 8.8.
         """
@@ -144,11 +140,11 @@ class IntakeTransaction:
         case = self._casebook.case(record.consultation)
         if case is None:
             case = self._opening(opened)
-        require_parties(case.roster, record)
-        late = self._require_chain(case, opened)
-        self._require_reply(opened)
-        act = self._casebook.act_of(case, record, opened.content.move)
-        roster = None if late else case.roster.after_arrival(act, self._me)
+        place = self._require_chain(case, opened)
+        found = roster_under(self._casebook, case, opened, place)
+        self._require_reply(case, opened)
+        act = self._casebook.act_of(case, record, opened.content)
+        roster = None if place is Place.LATE else found.after_arrival(act, self._me)
         self._casebook.open(case)
         self._casebook.take(
             record, opened.digest, body=opened.content.body, roster=roster, now_ms=self._now_ms
@@ -159,9 +155,12 @@ class IntakeTransaction:
 
     def _opening(self, opened: Opened) -> Case:
         """Return the consultation that this record opens, not yet taken in."""
-        record = opened.record
-        if record.type is not MessageType.CONSULT_REQUEST:
-            raise _WaitError
+        record, change = opened.record, opened.content.change
+        roster = opened_by(record.author.authority, record.recipients)
+        if change is not None and self._me in change.added:
+            roster = joined_by(record, change)
+        elif record.type is not MessageType.CONSULT_REQUEST:
+            raise AwaitedError
         subject = self._office.node_keys.storage.seal(
             "consultation",
             record.consultation.encode("ascii"),
@@ -171,17 +170,14 @@ class IntakeTransaction:
         return Case(
             id=record.consultation,
             me=self._me,
-            roster=opened_by(record.author.authority, record.recipients),
+            roster=roster,
             subject=subject,
             created_ms=unix_milliseconds(record.created),
             updated_ms=self._now_ms,
         )
 
-    def _require_chain(self, case: Case, opened: Opened) -> bool:
-        """Check a record's place in its author's chain.
-
-        Returns:
-            True if it came late: newer records of the author are here.
+    def _require_chain(self, case: Case, opened: Opened) -> Place:
+        """Check a record's place in its author's chain, and return it.
 
         Raises:
             RemoteProtocolError: the place is taken, or the chain is another one (`sender_rolled_back`).
@@ -189,13 +185,13 @@ class IntakeTransaction:
         record = opened.record
         head = case.heads.get(record.author.authority)
         if head is None:
-            return False
+            return Place.NEXT
         same_life = head.incarnation == record.author.incarnation
         if same_life and record.author_seq == head.author_seq + 1:
             require_link(record.prev, head.record_hash)
-            return False
+            return Place.NEXT
         if same_life and record.author_seq > head.author_seq:
-            return False
+            return Place.BEYOND
         near = self._casebook.neighbours(record)
         if record.author_seq in near:
             raise rolled_back()
@@ -204,14 +200,14 @@ class IntakeTransaction:
             require_link(record.prev, before[1])
         if after is not None:
             require_link(after[0], opened.digest)
-        return same_life or self._casebook.knows_life(record)
+        return Place.LATE if same_life or self._casebook.knows_life(record) else Place.BEYOND
 
-    def _require_reply(self, opened: Opened) -> None:
+    def _require_reply(self, case: Case, opened: Opened) -> None:
         """Check that a reply fits the request, a clarification the questions, as far as these are here."""
         record = opened.record
         if record.type not in REPLIES:
             return
-        request = self._casebook.request_of(record.consultation)
+        request = self._casebook.request_of(case, case.side_of(record.author.authority))
         if request is None:
             return
         question = self._casebook.body_of(RecordId(record.in_reply_to)) if record.in_reply_to else None
@@ -284,20 +280,6 @@ class IntakeTransaction:
         tries = inbox.count_try(self._tx, held.position, self._now_ms + RETRY_MS[min(held.tries, 1)])
         if tries > len(RETRY_MS):
             self._reject(held, ReasonCode.QUARANTINED, quarantined=True)
-
-
-def require_parties(roster: Roster, record: Record) -> None:
-    """Check that a record is by a member and for all the others.
-
-    Raises:
-        UntrustedError: a stranger writes, or somebody was left out or let in.
-        MalformedError: more members than a consultation may have (`bad_field`).
-    """
-    author = record.author.authority
-    if author not in roster.members or record.recipients != roster.recipients(author):
-        raise UntrustedError("not a record between the members of this consultation")
-    if not fits(len(roster.members)):
-        raise MalformedError("more members than a consultation may have", code=ReasonCode.BAD_FIELD)
 
 
 def patience_ms(opened: Opened, me: AuthorityId) -> int:

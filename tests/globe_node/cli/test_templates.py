@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from globe_node.cli.request_file import read_message_file
-from globe_node.cli.templates import template_of
+from globe_node.cli.templates import TEMPLATES, template_of
 from protocol.codes.message_types import MessageType
 from protocol.messages.parse import parse_body
 
 
-@pytest.mark.parametrize("message_type", list(MessageType))
+@pytest.mark.parametrize("message_type", TEMPLATES)
 def test_a_template_can_be_sent_as_it_is(message_type: MessageType, tmp_path: Path) -> None:
     file = tmp_path / "message.toml"
     file.write_text(template_of(message_type), "utf-8")

@@ -9,6 +9,7 @@ import pytest
 from protocol.codes.message_types import MessageType
 from protocol.consultations.content import Effect, effect_of, verify_content, verify_reply
 from protocol.errors import ReasonCode
+from protocol.identifiers import AuthorityId
 from protocol.messages.parse import parse_body
 from protocol.messages.procedure import ClarificationRequest
 from protocol.messages.request import ConsultRequest
@@ -49,16 +50,37 @@ def test_what_a_body_says_about_its_move(kind: MessageType, body: dict[str, Any]
 def test_sample_bodies_fit_their_records(
     kind: MessageType, samples: dict[MessageType, dict[str, Any]]
 ) -> None:
-    reply = "" if kind is MessageType.CONSULT_REQUEST else REPLY
-    record = sample_record(type=kind, body=samples[kind], in_reply_to=reply)
+    record = sample_record(type=kind, body=samples[kind], in_reply_to="" if kind.opens else REPLY)
     verify_content(record, parse_body(kind, record.body))
 
 
-@pytest.mark.parametrize("kind", [MessageType.CONSULT_REQUEST, MessageType.CLARIFICATION, MessageType.ANSWER])
+@pytest.mark.parametrize(
+    "kind",
+    [MessageType.CONSULT_REQUEST, MessageType.CLARIFICATION, MessageType.ANSWER, MessageType.MEMBERS],
+)
 def test_an_attachment_that_is_named_is_there(kind: MessageType) -> None:
-    reply = "" if kind is MessageType.CONSULT_REQUEST else REPLY
-    record = sample_record(type=kind, body=FULL[kind], attachments=(), in_reply_to=reply)
+    record = sample_record(
+        type=kind, body=FULL[kind], attachments=(), in_reply_to="" if kind.opens else REPLY
+    )
     refused(lambda: verify_content(record, parse_body(kind, record.body)), ReasonCode.BAD_FIELD)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "body"),
+    [
+        (("xb-aca",), {}),
+        (("xb-aca", "xc-fiu", "xd-acc"), {}),
+        (("xc-fiu",), {"removed": ["xb-aca"]}),
+        (("xb-aca", "xc-fiu"), {"roster": ["xc-fiu", "xd-acc"]}),
+    ],
+)
+def test_a_change_of_the_members_goes_to_all_and_its_author_stays(
+    recipients: tuple[str, ...], body: dict[str, Any]
+) -> None:
+    names = tuple(AuthorityId(name) for name in recipients)
+    record = sample_record(type=MessageType.MEMBERS, recipients=names, in_reply_to="")
+    members = parse_body(record.type, {**LEAN[MessageType.MEMBERS], **body})
+    refused(lambda: verify_content(record, members), ReasonCode.BAD_FIELD)
 
 
 @pytest.mark.parametrize(("code", "words"), [("H3", "restriction"), ("EYES", "eyes_only")])
@@ -81,9 +103,8 @@ def test_codes_that_need_words_have_them(code: str, words: str, where: str) -> N
 
 
 @pytest.mark.parametrize("kind", list(MessageType))
-def test_only_a_request_replies_to_nothing(kind: MessageType) -> None:
-    reply = REPLY if kind is MessageType.CONSULT_REQUEST else ""
-    record = sample_record(type=kind, in_reply_to=reply)
+def test_only_what_opens_a_consultation_replies_to_nothing(kind: MessageType) -> None:
+    record = sample_record(type=kind, in_reply_to=REPLY if kind.opens else "")
     body = parse_body(kind, LEAN[kind])
     refused(lambda: verify_content(record, body), ReasonCode.BAD_FIELD)
 

@@ -21,19 +21,20 @@ from protocol.consultations.table import (
 from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
 
 # One line a state; `-` is illegal. Columns: what a message does, in the order of `Move`.
-#   request ack ask-back clarify part all refuse-part refuse-all postpone withdraw close
+#   request ack ask-back clarify part all refuse-part refuse-all postpone withdraw close members
 LEGAL = """
-DRAFT        SENT - - - - - - - - - -
-SENT         - ACKNOWLEDGED CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN -
-ACKNOWLEDGED - - CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN -
-CLARIFYING   - - - IN_PROGRESS - ANSWERED - REFUSED - WITHDRAWN -
-IN_PROGRESS  - - CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN -
-PARTIAL      - - CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN CLOSED
-POSTPONED    - - CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN CLOSED
-ANSWERED     - - - - - - - - - - CLOSED
-REFUSED      - - - - - - - - - - CLOSED
-WITHDRAWN    - - - - - - - - - - CLOSED
-CLOSED       - - - - - - - - - - -
+DRAFT        SENT - - - - - - - - - - -
+SENT         - ACKNOWLEDGED CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN - SENT
+ACKNOWLEDGED - - CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN - ACKNOWLEDGED
+CLARIFYING   - - - IN_PROGRESS - ANSWERED - REFUSED - WITHDRAWN - CLARIFYING
+IN_PROGRESS  - - CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN - IN_PROGRESS
+PARTIAL      - - CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN CLOSED PARTIAL
+POSTPONED    - - CLARIFYING - PARTIAL ANSWERED PARTIAL REFUSED POSTPONED WITHDRAWN CLOSED POSTPONED
+ANSWERED     - - - - - - - - - - CLOSED ANSWERED
+REFUSED      - - - - - - - - - - CLOSED REFUSED
+WITHDRAWN    - - - - - - - - - - CLOSED -
+CLOSED       - - - - - - - - - - - -
+REMOVED      - - - - - - - - - - - -
 """
 TABLE = {
     State(line.split()[0]): dict(zip(Move, line.split()[1:], strict=True))
@@ -52,6 +53,7 @@ FORMS: dict[Move, tuple[MessageType, bool, bool]] = {
     Move.POSTPONE: (MessageType.REFUSAL, True, True),
     Move.WITHDRAW: (MessageType.WITHDRAWAL, True, False),
     Move.CLOSE: (MessageType.CLOSE, True, False),
+    Move.CHANGE_MEMBERS: (MessageType.MEMBERS, True, False),
 }
 
 
@@ -95,8 +97,8 @@ def test_crossings_add_to_the_table_and_never_change_it() -> None:
 def test_what_a_side_may_do_now() -> None:
     assert moves_from(State.DRAFT, Role.REQUESTER) == (Move.REQUEST,)
     assert moves_from(State.DRAFT, Role.REQUESTED) == ()
-    assert moves_from(State.SENT, Role.REQUESTER) == (Move.WITHDRAW,)
-    assert moves_from(State.ANSWERED, Role.REQUESTER) == (Move.CLOSE,)
+    assert moves_from(State.SENT, Role.REQUESTER) == (Move.WITHDRAW, Move.CHANGE_MEMBERS)
+    assert moves_from(State.ANSWERED, Role.REQUESTER) == (Move.CLOSE, Move.CHANGE_MEMBERS)
     assert moves_from(State.CLOSED, Role.REQUESTED) == ()
 
 
@@ -140,7 +142,7 @@ def test_however_messages_cross_both_sides_end_in_the_same_state() -> None:
                 work.append(following)
     at_rest = {world[:2] for world in known if not world[2] and not world[3]}
     assert all(asking is asked for asking, asked in at_rest)
-    assert {asking for asking, _ in at_rest} == set(State)
+    assert {asking for asking, _ in at_rest} == set(State) - {State.REMOVED}
     crossed = {(world[1], world[2][0]) for world in known if world[2]}
     crossed |= {(world[0], world[3][0]) for world in known if world[3]}
     needed = {(state, move) for state, crossings in CROSSINGS.items() for move in crossings}
