@@ -33,7 +33,7 @@ from protocol.mls.structures.proposals import (
 from protocol.mls.suites import PRODUCT_SUITE
 from protocol.octets import Writer
 from tests.support.entropy import SeededEntropy
-from tests.support.mls_forging import flipped, forge, forge_commit, resigned
+from tests.support.mls_forging import ForgedCommit, flipped, forge, forge_commit, resigned
 from tests.support.mls_members import NOW_MS, POLICY, follow, key_package, leaf_draft
 from tests.support.mls_negatives import declines, kept_by, members, refuses
 from tests.support.mls_suites import SUITE_1
@@ -300,9 +300,25 @@ def test_12_2_an_encryption_key_of_another_member() -> None:
     other = kept_by(groups[1], message)
     committer = kept_by(groups[3], message)
     reference = other.proposals[0].reference
-    refuses(other, forge_commit(committer, [ProposalRef(reference)]), match="two members have")
+    refuses(other, forge_commit(committer, [ProposalRef(reference)]), match="that two")
     draft = CommitDraft(references=[reference])
-    declines(lambda: create_commit(committer, draft, POLICY, ENTROPY), match="two members have")
+    declines(lambda: create_commit(committer, draft, POLICY, ENTROPY), match="that two")
+
+
+def test_16_7_an_encryption_key_of_a_node_above() -> None:
+    """Members would take it, and every later joiner would refuse the tree."""
+    groups = members(4)
+    above = groups[0].tree.nodes[1]
+    assert above is not None
+    package = key_package("new").package
+    leaf = replace(package.leaf_node, encryption_key=above.encryption_key, signature=b"")
+    private = leaf_draft("new").signature.private
+    signed = replace(leaf, signature=SUITE.sign_with_label(private, "LeafNodeTBS", leaf.tbs(None, None)))
+    add = Add(signed_package(replace(package, leaf_node=signed), "new"))
+    for has_path in (True, False):
+        message = forge_commit(groups[3], [add], ForgedCommit(has_path=has_path))
+        refuses(groups[2], message, match="two nodes have")
+    not_made(groups[3], add, match="two nodes have")
 
 
 def test_12_2_a_pre_shared_key_twice() -> None:
