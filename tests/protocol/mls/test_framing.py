@@ -37,6 +37,7 @@ from protocol.mls.structures.messages import (
     parse_mls_message,
 )
 from protocol.mls.structures.proposals import (
+    Add,
     Commit,
     ExternalInit,
     GroupContextExtensions,
@@ -51,6 +52,7 @@ from protocol.mls.structures.vectors import octets_of
 from protocol.mls.suites import PRODUCT_SUITE, KeyPair, Suite
 from protocol.octets import Writer
 from tests.support.entropy import SeededEntropy
+from tests.support.mls_members import key_package
 from tests.support.mls_suites import SUITES
 from tests.support.vectors import vector_json
 
@@ -475,6 +477,13 @@ def test_an_external_sender_proposes_without_membership(proposal: Proposal) -> N
     assert message.membership_tag is None
     assert EPOCH.read(message).content.content == proposal
     assert proposal.proposal_type in EXTERNAL_PROPOSAL_TYPES
+
+
+def test_a_client_asks_to_be_added() -> None:
+    wanted = Add(key_package("newcomer").package)
+    message = EPOCH.publish(EPOCH.sign(wanted, PUBLIC, ASKER))
+    assert message.membership_tag is None
+    assert EPOCH.read(message).content.content == wanted
 
 
 def test_a_joiner_signs_the_context_and_an_external_sender_does_not() -> None:

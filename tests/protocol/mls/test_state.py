@@ -27,6 +27,7 @@ from protocol.mls.structures.extensions import BasicCredential, X509Credential
 from protocol.mls.structures.messages import Sender, SenderType
 from protocol.mls.structures.proposals import Add, Remove
 from protocol.mls.tree.path import NodeKeys
+from protocol.octets import Writer
 from tests.support.entropy import SeededEntropy
 from tests.support.mls_members import NOW_MS, POLICY, follow, group_of, hear, key_package, say
 from tests.support.mls_suites import SUITES
@@ -283,6 +284,26 @@ def test_nothing_may_follow_or_be_missing() -> None:
     corrupt(CORE[:-1], RATCHETS)
     corrupt(CORE, RATCHETS[:-1])
     corrupt(b"", b"")
+
+
+def swapped(octets: bytes, old: bytes, new: bytes) -> bytes:
+    assert octets.count(old) == 1
+    return octets.replace(old, new)
+
+
+def test_numbers_stand_in_order_and_once() -> None:
+    first, second = (Writer().u32(at).op(GROUP.node_keys.by_node[at]).to_bytes() for at in (2, 3))
+    corrupt(swapped(CORE, first + second, second + first), RATCHETS)
+    corrupt(swapped(CORE, first + second, first + first), RATCHETS)
+
+
+@pytest.mark.parametrize("flag", [2, 3, 255])
+def test_a_flag_is_true_or_false(flag: int) -> None:
+    kept = GROUP.proposals[0]
+    writer = Writer().op(kept.reference)
+    kept.sent.sender.write(writer)
+    before = writer.to_bytes()
+    corrupt(swapped(CORE, before + b"\1", before + bytes((flag,))), RATCHETS)
 
 
 @settings(max_examples=300)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labels, derivation, signature and encryption of a suite: outside data, both ways, and what must fail."""
 
+import hashlib
+import hmac
 from typing import Any
 
 import pytest
@@ -201,6 +203,21 @@ def test_the_cipher_opens_only_what_it_sealed(suite: Suite) -> None:
     ):
         with pytest.raises(UntrustedError):
             suite.aead_open(one_key, one_nonce, aad, what)
+
+
+@each_suite
+def test_hash_tag_and_extraction_are_those_of_the_hash(suite: Suite) -> None:
+    """The standard library says so, by another way."""
+    by_hand = hmac.new(b"key", b"data", suite.hash_name).digest()
+    assert suite.mac(b"key", b"data") == suite.extract(b"key", b"data") == by_hand
+    assert suite.hash(b"data") == getattr(hashlib, suite.hash_name)(b"data").digest()
+    assert len(by_hand) == suite.hash_bytes
+
+
+@each_suite
+def test_derived_secrets_are_as_long_as_asked(suite: Suite) -> None:
+    for size in (1, suite.hash_bytes, suite.hash_bytes + 1, 255 * suite.hash_bytes):
+        assert len(suite.expand_with_label(bytes(suite.hash_bytes), "Here", b"", size)) == size
 
 
 def test_small_order_signature_keys_are_refused_by_the_product() -> None:
