@@ -7,7 +7,6 @@
    whatever it asks is asked within the rules.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -64,13 +63,15 @@ from tests.protocol.mls.mutations.outsiders import (
     commit_message,
     info_message,
     joined,
+    key_package,
     meaning,
+    once,
     stored,
     welcome_message,
     world,
 )
 from tests.support.entropy import SeededEntropy
-from tests.support.mls_members import NOW_MS, POLICY, key_package
+from tests.support.mls_members import NOW_MS, POLICY
 
 AUTHENTICATED_DATA = b"why"
 
@@ -367,21 +368,23 @@ def _info_for_outsiders() -> Target:
     )
 
 
-INSIDERS: dict[str, Callable[[], Target]] = {
-    "content_of_a_private_commit": _private_commit,
-    "content_of_a_public_commit": _public_commit,
-    "plaintext_of_a_commit": _plaintext_of_a_commit,
-    "plaintext_of_application_data": lambda: _plaintext(ContentType.APPLICATION, op(b"text" * 9), None),
-    "proposal_to_update": lambda: _proposal(_update()),
-    "proposal_to_remove": lambda: _proposal(Remove(2)),
-    "proposal_of_extensions": lambda: _proposal(_extensions()),
-    "proposal_of_a_key": lambda: _proposal(_resumption()),
-    "added_package": _added_package,
-    "secrets_of_a_welcome": _secrets_of_a_welcome,
-    "info_of_a_welcome": _info_of_a_welcome,
-    "tree_of_a_signer": _tree_of_a_signer,
-    "info_for_outsiders": _info_for_outsiders,
-}
+INSIDERS = once(
+    {
+        "content_of_a_private_commit": _private_commit,
+        "content_of_a_public_commit": _public_commit,
+        "plaintext_of_a_commit": _plaintext_of_a_commit,
+        "plaintext_of_application_data": lambda: _plaintext(ContentType.APPLICATION, op(b"text" * 9), None),
+        "proposal_to_update": lambda: _proposal(_update()),
+        "proposal_to_remove": lambda: _proposal(Remove(2)),
+        "proposal_of_extensions": lambda: _proposal(_extensions()),
+        "proposal_of_a_key": lambda: _proposal(_resumption()),
+        "added_package": _added_package,
+        "secrets_of_a_welcome": _secrets_of_a_welcome,
+        "info_of_a_welcome": _info_of_a_welcome,
+        "tree_of_a_signer": _tree_of_a_signer,
+        "info_for_outsiders": _info_for_outsiders,
+    }
+)
 """By name; made when they are wanted."""
 
 

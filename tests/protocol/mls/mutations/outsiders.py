@@ -4,12 +4,14 @@
 Whoever changes them on the way has no key: nothing changed may be taken for something else.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from protocol.mls.changes.rules import verify_key_package
 from protocol.mls.commits import CommitDraft, create_commit, group_info, install
+from protocol.mls.founding import KeyPackageSecrets
 from protocol.mls.framing import protect_public, sign_content
 from protocol.mls.group import Group
 from protocol.mls.joining import ExternalDraft, join, join_externally, open_group_info
@@ -36,10 +38,13 @@ from protocol.mls.structures.messages import (
 from protocol.mls.structures.proposals import Add, Remove
 from protocol.mls.suites import PRODUCT_SUITE
 from tests.support.entropy import SeededEntropy
-from tests.support.mls_members import NOW_MS, POLICY, follow, group_of, key_package, leaf_draft, say
+from tests.support.mls_members import NOW_MS, POLICY, follow, group_of, leaf_draft, say
+from tests.support.mls_members import key_package as package_of
+from tests.support.mls_suites import SUITES
 
-SUITE = PRODUCT_SUITE
-OUTSIDE_SIGNER = SUITE.signature.key_pair(SeededEntropy("outside").random_bytes(32))
+SUITE = SUITES[int(os.environ.get("MUTATION_SUITE", PRODUCT_SUITE.number))]
+"""The product's own draws inside a library; with suite 1, everything repeats itself to the last octet."""
+OUTSIDE_SIGNER = SUITE.signature.key_pair(SeededEntropy("outside").random_bytes(SUITE.signature.seed_bytes))
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,10 @@ class Target:
     state: Callable[[], bytes]
     same: bytes | None = None
     loose: bool = False
+
+
+def key_package(name: str) -> KeyPackageSecrets:
+    return package_of(name, suite=SUITE)
 
 
 def stored(group: Group) -> bytes:
@@ -96,7 +105,7 @@ class World:
 def world() -> World:
     sender = ExternalSender(OUTSIDE_SIGNER.public, BasicCredential(b"outside"))
     extension = Extension(ExtensionType.EXTERNAL_SENDERS, external_senders_bytes((sender,)))
-    one, other, third = group_of(3, extensions=(extension,))
+    one, other, third = group_of(3, suite=SUITE, extensions=(extension,))
     one, late = say(one, b"late", "late")
     pending = create_commit(one, CommitDraft(), POLICY, SeededEntropy("second epoch"))
     assert pending.group is not None
@@ -152,7 +161,7 @@ def info_message() -> bytes:
 
 
 def _external_commit() -> Target:
-    draft = ExternalDraft(leaf=leaf_draft("2", seed="again"), removed=2)
+    draft = ExternalDraft(leaf=leaf_draft("2", suite=SUITE, seed="again"), removed=2)
     pending = join_externally(SUITE, info_message(), draft, POLICY, entropy=SeededEntropy("resync"))
     return to_member(world().members[1], pending.message)
 
@@ -247,22 +256,29 @@ def _key_package() -> Target:
     return Target(key_package("somebody").package.to_bytes(), take, lambda: b"")
 
 
-OUTSIDERS: dict[str, Callable[[], Target]] = {
-    "application": _application,
-    "late_application": _late_application,
-    "private_commit": lambda: _commit(private=True),
-    "public_commit": lambda: _commit(private=False),
-    "commit_of_references": _commit_of_references,
-    "private_proposal": lambda: _proposal(private=True),
-    "public_proposal": lambda: _proposal(private=False),
-    "outside_proposal": _outside_proposal,
-    "request_to_be_added": _request_to_be_added,
-    "external_commit": _external_commit,
-    "welcome": _welcome,
-    "tree_of_a_welcome": _tree_of_a_welcome,
-    "group_info": _group_info,
-    "key_package": _key_package,
-}
+def once(makers: Mapping[str, Callable[[], Target]]) -> dict[str, Callable[[], Target]]:
+    """Return the same makers, of which each makes one target: genuine messages exist once."""
+    return {name: cache(make) for name, make in makers.items()}
+
+
+OUTSIDERS = once(
+    {
+        "application": _application,
+        "late_application": _late_application,
+        "private_commit": lambda: _commit(private=True),
+        "public_commit": lambda: _commit(private=False),
+        "commit_of_references": _commit_of_references,
+        "private_proposal": lambda: _proposal(private=True),
+        "public_proposal": lambda: _proposal(private=False),
+        "outside_proposal": _outside_proposal,
+        "request_to_be_added": _request_to_be_added,
+        "external_commit": _external_commit,
+        "welcome": _welcome,
+        "tree_of_a_welcome": _tree_of_a_welcome,
+        "group_info": _group_info,
+        "key_package": _key_package,
+    }
+)
 """By name; made when they are wanted."""
 
 
