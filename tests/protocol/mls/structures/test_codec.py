@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The codec of RFC 9420: both ways for anything, one form for everything, and what must be refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,8 +18,12 @@ from protocol.errors import (
 from protocol.limits import MAX_MLS_LIST_ITEMS, MAX_MLS_VECTOR_BYTES
 from protocol.mls.structures.extensions import (
     BasicCredential,
+    CredentialType,
     Extension,
+    RequiredCapabilities,
+    X509Credential,
     external_pub_bytes,
+    find_extension,
     parse_extensions,
     parse_external_pub,
     parse_required_capabilities,
@@ -230,10 +235,11 @@ def test_a_credential_of_an_unknown_type_is_refused(credential_type: int) -> Non
     """Spec: RFC 9420 sections 5.3 and 13.5."""
     octets = LEAF.to_bytes()
     credential = b"\0\1" + op(b"identity")
-    changed = octets.replace(credential, credential_type.to_bytes(2, "big") + op(b"identity"))
-    assert changed != octets
-    with pytest.raises(MalformedError):
-        parse_leaf_node(changed)
+    for content in (op(b"identity"), op(op(b"certificate"))):
+        changed = octets.replace(credential, credential_type.to_bytes(2, "big") + content)
+        assert changed != octets
+        with pytest.raises(MalformedError):
+            parse_leaf_node(changed)
 
 
 def replaced(octets: bytes, at: int, byte: int) -> bytes:
@@ -365,3 +371,35 @@ def test_secrets_are_not_shown() -> None:
     secrets = parse_group_secrets(op(b"joiner!") + b"\1" + op(b"path!!") + b"\0")
     assert "joiner!" not in repr(secrets)
     assert "path!!" not in repr(secrets)
+
+
+def test_an_extension_is_found_by_its_type() -> None:
+    extensions = (Extension(1, b"one"), Extension(2, b""), Extension(3, b"three"))
+    assert [find_extension(extensions, kind) for kind in (1, 2, 3, 4)] == [b"one", b"", b"three", None]
+    assert find_extension((), 1) is None
+
+
+def test_a_credential_says_what_it_is() -> None:
+    assert BasicCredential(b"identity").credential_type == CredentialType.BASIC
+    assert X509Credential((b"first", b"second")).credential_type == CredentialType.X509
+
+
+def test_required_capabilities_are_the_content_of_an_extension() -> None:
+    required = RequiredCapabilities((1, 2), (), (3,))
+    assert required.to_bytes() == bytes.fromhex("0400010002" + "00" + "020003")
+    assert parse_required_capabilities(required.to_bytes()) == required
+
+
+def test_a_structure_of_the_greatest_size_is_read() -> None:
+    rest = MAX_MLS_VECTOR_BYTES - 4
+    assert len(parse_external_pub(external_pub_bytes(bytes(rest)))) == rest
+    with pytest.raises(MalformedError) as refused:
+        parse_external_pub(external_pub_bytes(bytes(rest + 1)))
+    assert refused.value.code == ReasonCode.TOO_LARGE
+
+
+def test_what_was_read_is_not_written_again() -> None:
+    """Signatures and hashes are over what came in; a changed copy is written from its fields."""
+    leaf = parse_leaf_node(LEAF.to_bytes())
+    assert leaf.to_bytes() is leaf.to_bytes()
+    assert replace(leaf, signature=b"other").to_bytes() != leaf.to_bytes()
