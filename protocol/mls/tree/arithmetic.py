@@ -84,18 +84,16 @@ def direct_path(node: int, leaf_count: int) -> list[int]:
     return path
 
 
-def copath(node: int, leaf_count: int) -> list[int]:
-    """Return the sibling of a node and those of its ancestors, from the node upwards.
-
-    The i-th node of the copath is a child of the i-th node of the direct path.
+def steps(node: int, leaf_count: int) -> list[tuple[int, int]]:
+    """Return direct path and copath of a node: each ancestor, lowest first, and its child beside the path.
 
     Spec: RFC 9420 section 4.1.2.
     """
-    siblings: list[int] = []
+    found: list[tuple[int, int]] = []
     for above in direct_path(node, leaf_count):
-        siblings.append(2 * above - node)
+        found.append((above, 2 * above - node))
         node = above
-    return siblings
+    return found
 
 
 def common_ancestor(one_leaf: int, other_leaf: int) -> int:

@@ -13,7 +13,7 @@ GroupContext, which whoever has both must make first.
 from collections.abc import Iterator
 
 from protocol.errors import MalformedError, ReasonCode, UntrustedError
-from protocol.mls.structures.nodes import LeafNode, LeafNodeSource, ParentNode
+from protocol.mls.structures.nodes import ParentNode
 from protocol.mls.tree import arithmetic
 from protocol.mls.tree.ratchet_tree import RatchetTree, parent_hash
 
@@ -98,26 +98,21 @@ def verify_parent_hashes(tree: RatchetTree) -> None:
 
 
 def _vouching(tree: RatchetTree, node: int, parent: ParentNode) -> Iterator[int]:
-    """Yield the nodes whose parent hash is valid with respect to a parent."""
+    """Yield the nodes whose parent hash is valid with respect to a parent.
+
+    All unmerged leaves are in the resolution, as their own check made sure; a leaf that no commit made says
+    nothing of a parent.
+    """
     left, right = arithmetic.left(node), arithmetic.right(node)
     for child, beside in ((left, right), (right, left)):
         below = arithmetic.leaves_below(child)
         unmerged = [arithmetic.node_of(leaf) for leaf in parent.unmerged_leaves if leaf in below]
-        resolution = tree.resolution(child)
-        merged = set(resolution).difference(unmerged)
-        if len(merged) != 1 or len(resolution) != len(unmerged) + 1:
-            continue
-        (only,) = merged
-        if _parent_hash_at(tree, only) == parent_hash(tree, parent, beside):
-            yield only
-
-
-def _parent_hash_at(tree: RatchetTree, node: int) -> bytes | None:
-    """Return what a node says of its next parent; None if it says nothing."""
-    found = tree.nodes[node]
-    if isinstance(found, LeafNode):
-        return found.parent_hash if found.source is LeafNodeSource.COMMIT else None
-    return None if found is None else found.parent_hash
+        merged = set(tree.resolution(child)).difference(unmerged)
+        if len(merged) == 1:
+            (only,) = merged
+            found = tree.nodes[only]
+            if found is not None and found.parent_hash == parent_hash(tree, parent, beside):
+                yield only
 
 
 def _parents(tree: RatchetTree) -> Iterator[tuple[int, ParentNode]]:

@@ -83,10 +83,7 @@ def verify_leaf(leaf: LeafNode, *, suite: Suite, group_id: bytes | None, leaf_in
     verify_own_support(leaf)
     suite.signature.require_public_key(leaf.signature_key)
     suite.kem.require_public_key(leaf.encryption_key)
-    if leaf.source == LeafNodeSource.KEY_PACKAGE:
-        verify_leaf_signature(suite, leaf)
-    else:
-        verify_leaf_signature(suite, leaf, group_id=group_id, leaf_index=leaf_index)
+    verify_leaf_signature(suite, leaf, group_id=group_id, leaf_index=leaf_index)
 
 
 def verify_own_support(leaf: LeafNode) -> None:

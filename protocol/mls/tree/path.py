@@ -123,7 +123,7 @@ def draw_path(
         secrets.append(secret)
         pairs.append(suite.derive_key_pair(suite.derive_secret(secret, "node")))
         secret = suite.derive_secret(secret, "path")
-    parents, parent_hash = path_parents(tree, leaf, [pair.public for pair in pairs])
+    parents, parent_hash = path_parents(tree, steps, [pair.public for pair in pairs])
     signed = sign_leaf(
         replace(
             content,
@@ -197,10 +197,11 @@ def merge_path(tree: RatchetTree, path: UpdatePath, *, leaf: int) -> RatchetTree
     """
     if path.leaf_node.source is not LeafNodeSource.COMMIT:
         raise MalformedError("a path whose leaf is not made for it", code=ReasonCode.BAD_CONTENT)
-    if len(path.nodes) != len(tree.filtered_path(leaf)):
+    steps = tree.filtered_path(leaf)
+    if len(path.nodes) != len(steps):
         raise MalformedError("a path of the wrong length", code=ReasonCode.BAD_CONTENT)
     _verify_fresh_keys(tree, path)
-    parents, parent_hash = path_parents(tree, leaf, [node.encryption_key for node in path.nodes])
+    parents, parent_hash = path_parents(tree, steps, [node.encryption_key for node in path.nodes])
     if not hmac.compare_digest(path.leaf_node.parent_hash or b"", parent_hash):
         raise UntrustedError("a path whose leaf does not stand for its nodes")
     return with_path(tree, leaf, path.leaf_node, parents)

@@ -98,10 +98,8 @@ class RatchetTree:
 
         Spec: RFC 9420 section 4.1.2.
         """
-        node = arithmetic.node_of(leaf)
-        above = arithmetic.direct_path(node, self.leaf_count)
-        beside = arithmetic.copath(node, self.leaf_count)
-        return [PathStep(*step) for step in zip(above, beside, strict=True) if not self._is_empty(step[1])]
+        steps = arithmetic.steps(arithmetic.node_of(leaf), self.leaf_count)
+        return [PathStep(node, beside) for node, beside in steps if not self._is_empty(beside)]
 
     def _is_empty(self, node: int) -> bool:
         """Say whether every node of a subtree is blank, so that its resolution is empty."""
@@ -282,14 +280,14 @@ def parent_hash(tree: RatchetTree, parent: ParentNode, beside: int) -> bytes:
 
 
 def path_parents(
-    tree: RatchetTree, leaf: int, public_keys: Sequence[bytes]
+    tree: RatchetTree, steps: Sequence[PathStep], public_keys: Sequence[bytes]
 ) -> tuple[dict[int, ParentNode], bytes]:
     """Make the parents that a new path of a leaf puts into a tree. Nothing is put there yet.
 
     Args:
         tree: before the path.
-        leaf: whose path it is; it may be blank.
-        public_keys: one for each step of the filtered path, lowest first.
+        steps: the filtered path of the leaf.
+        public_keys: one for each step.
 
     Returns:
         The parents by node, and the parent hash that the new leaf must carry.
@@ -298,7 +296,7 @@ def path_parents(
     """
     parents: dict[int, ParentNode] = {}
     hash_of_parent = b""
-    for step, key in zip(reversed(tree.filtered_path(leaf)), reversed(public_keys), strict=True):
+    for step, key in zip(reversed(steps), reversed(public_keys), strict=True):
         made = ParentNode(encryption_key=key, parent_hash=hash_of_parent)
         hash_of_parent = parent_hash(tree, made, step.beside)
         parents[step.node] = made

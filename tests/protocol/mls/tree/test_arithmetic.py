@@ -64,11 +64,11 @@ def test_paths_lead_to_the_root(place: tuple[int, int]) -> None:
     path = arithmetic.direct_path(node, leaf_count)
     assert [node, *path][-1] == arithmetic.root(leaf_count)
     assert len(path) == arithmetic.level(arithmetic.root(leaf_count)) - arithmetic.level(node)
-    beside = arithmetic.copath(node, leaf_count)
-    assert len(beside) == len(path)
-    for below, above, other in zip([node, *path], path, beside, strict=False):
-        assert arithmetic.parent(below, leaf_count) == above == arithmetic.parent(other, leaf_count)
-        assert below != other
+    steps = arithmetic.steps(node, leaf_count)
+    assert [above for above, _ in steps] == path
+    for below, (above, beside) in zip([node, *path], steps, strict=False):
+        assert arithmetic.parent(below, leaf_count) == above == arithmetic.parent(beside, leaf_count)
+        assert below != beside
 
 
 @given(LEAF_COUNTS.flatmap(lambda count: st.tuples(*[st.integers(0, count - 1)] * 2, st.just(count))))
@@ -102,6 +102,6 @@ def test_leaf_numbers(leaf: int) -> None:
 
 @pytest.mark.parametrize("node", [-1, 15, 100])
 def test_nodes_outside_the_tree_have_no_place(node: int) -> None:
-    for relation in (arithmetic.parent, arithmetic.sibling, arithmetic.direct_path, arithmetic.copath):
+    for relation in (arithmetic.parent, arithmetic.sibling, arithmetic.direct_path, arithmetic.steps):
         with pytest.raises(LocalProtocolError):
             relation(node, 8)

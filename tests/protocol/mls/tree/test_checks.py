@@ -108,8 +108,9 @@ def test_an_encryption_key_twice(one: int, other: int) -> None:
     assert nodes[0] is not None
     assert nodes[1] is not None
     copied = replace(nodes[1], encryption_key=nodes[0].encryption_key)
-    with pytest.raises(UntrustedError, match="an encryption key that is in the tree twice"):
-        verify_unique_keys(tree.with_nodes({other: copied}))
+    for verify in (verify_unique_keys, verify_tree):
+        with pytest.raises(UntrustedError, match="an encryption key that is in the tree twice"):
+            verify(tree.with_nodes({other: copied}))
 
 
 def test_a_signature_key_twice() -> None:

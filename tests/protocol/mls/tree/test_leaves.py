@@ -15,7 +15,7 @@ from protocol.mls.structures.extensions import (
     RequiredCapabilities,
     X509Credential,
 )
-from protocol.mls.structures.nodes import Capabilities, LeafNode, LeafNodeSource
+from protocol.mls.structures.nodes import Capabilities, LeafNode, LeafNodeSource, verify_leaf_signature
 from protocol.mls.suites import PRODUCT_SUITE
 from protocol.mls.tree.leaves import (
     require_source,
@@ -24,6 +24,8 @@ from protocol.mls.tree.leaves import (
     verify_leaves,
     verify_leaves_together,
 )
+from protocol.octets import op
+from tests.support.edwards import BASE, TORSION, L, add, challenge, encode, multiply
 from tests.support.mls_trees import GROUP_ID, Grove, grown
 
 CAPABLE = Capabilities(cipher_suites=(1,), extensions=(0xF0E1,), proposals=(0xF001,), credentials=(1,))
@@ -96,6 +98,24 @@ def test_a_signature_key_that_cannot_be_admitted(key: bytes) -> None:
     leaf = replace(grove.seed(signature_key=key).content, signature=b"\x01" + bytes(63))
     with pytest.raises(UntrustedError):
         judged(leaf, grove=grove)
+
+
+def test_a_signature_key_that_is_not_of_prime_order() -> None:
+    """Its signature holds, so only the admission of the key refuses it."""
+    grove = Grove()
+    key = encode(add(multiply(5, BASE), TORSION[4]))
+    leaf = grove.seed(signature_key=key).content
+    message = op(b"MLS 1.0 LeafNodeTBS") + op(leaf.tbs(None, None))
+    for nonce in range(1, 100):
+        commitment = encode(multiply(nonce, BASE))
+        said = challenge(commitment, key, message)
+        if said % 2 == 0:
+            signature = commitment + ((nonce + said * 5) % L).to_bytes(32, "little")
+            break
+    signed = replace(leaf, signature=signature)
+    verify_leaf_signature(grove.suite, signed)
+    with pytest.raises(UntrustedError, match="not a public key that can be admitted"):
+        judged(signed, grove=grove)
 
 
 def test_an_encryption_key_that_cannot_be_admitted() -> None:

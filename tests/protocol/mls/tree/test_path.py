@@ -56,6 +56,17 @@ def _four_left(grove: Grove) -> RatchetTree:
     return tree
 
 
+def test_a_key_above_the_sender_is_forgotten_though_the_path_leaves_its_node_out() -> None:
+    grove = grown(5)
+    change = grove.draw(4)
+    assert [step.node for step in change.draft.steps] == [7]
+    held = NodeKeys(1, {**grove.seats[1].node_keys.by_node, 9: b"old", 11: b"old"})
+    found = open_path(
+        change.draft.tree, change.path, leaf=4, node_keys=held, context=change.context, new_leaves=()
+    )
+    assert set(found.node_keys.by_node) == {1, 2, 3, 7}
+
+
 def test_one_alone_can_make_a_path() -> None:
     grove = Grove()
     change = grove.draw(0)
@@ -192,7 +203,7 @@ def with_key(grove: Grove, change: Change, step: int, public_key: bytes) -> Upda
         leaf = replace(leaf, encryption_key=public_key)
     else:
         public_keys[step] = public_key
-    _, parent_hash = path_parents(change.before, change.sender, public_keys)
+    _, parent_hash = path_parents(change.before, change.before.filtered_path(change.sender), public_keys)
     signed = grove.signed(
         replace(leaf, parent_hash=parent_hash), grove.seats[change.sender].signature_key, change.sender
     )
