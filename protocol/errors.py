@@ -42,6 +42,7 @@ class ReasonCode(StrEnum):
     STORAGE_FAILED = "storage_failed"
     NOT_FOUND = "not_found"
     QUARANTINED = "quarantined"
+    KEY_PACKAGE_GONE = "key_package_gone"
     FORBIDDEN = "forbidden"
     STALE_DIRECTORY = "stale_directory"
     ACK_UNKNOWN = "ack_unknown"

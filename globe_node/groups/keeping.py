@@ -2,10 +2,11 @@
 """Keeps the secrets of groups fresh at rest: seals old rows anew, and destroys the keys they leave behind.
 
 1. Once a day every row moves under the key of today, a few in each transaction, so that yesterday's key can
-   go, and with it every old copy of every row.
+   go, and with it every old copy of every row. Keys for late messages whose time is over go as well.
 2. Which keys are free is asked inside a transaction, and they are destroyed after its commit: a change that
    is taken back never needs a key that is gone.
-3. Key packages, leaf keys and certificates whose time has long been over are deleted.
+3. Secrets of groups that we left go two weeks later. Key packages, leaf keys and certificates whose time has
+   long been over are deleted.
 4. A state whose key is gone, or that is damaged, is dropped and its group is `lost`: it is joined again.
 """
 
@@ -20,8 +21,11 @@ from globe_node.groups.packages.records import Ends
 from globe_node.groups.shelf import Shelf
 from globe_node.groups.workbench import Workbench
 from globe_node.store.door import Transaction
+from protocol.errors import LocalProtocolError
 from protocol.groups.certificate import LEAF_GRACE
 from protocol.groups.key_packages import WELCOME_GRACE
+from protocol.mls.group import MAX_AGE_MS, forget
+from protocol.mls.state import core_bytes, parse_group, ratchet_bytes
 
 LOOK_SECONDS = 900.0
 """How often it is looked whether a new day has begun."""
@@ -72,7 +76,14 @@ class Keeper:
         today = day_keys.today(now_ms).number
         group_ids = records.groups_under_other_keys(tx, today, ROWS_AT_ONCE)
         states, lost = self._shelf.read(tx, group_ids)
-        whole = {one: (state.core, state.ratchets) for one, state in states.items()}
+        whole: dict[bytes, tuple[bytes, bytes]] = {}
+        for one, state in states.items():
+            try:
+                group = forget(parse_group(state.core, state.ratchets), now_ms)
+            except LocalProtocolError:
+                lost.append(one)
+            else:
+                whole[one] = core_bytes(group), ratchet_bytes(group)
         self._shelf.write_whole(tx, whole, now_ms)
         if lost:
             records.drop_states(tx, lost)
@@ -86,9 +97,11 @@ class Keeper:
 
     def _forget(self, tx: Transaction) -> None:
         package_records.forget_ended(tx, self._ends())
+        records.drop_left(tx, self._bench.now_ms() - MAX_AGE_MS)
 
     def _has_ended(self, tx: Transaction) -> bool:
-        return package_records.has_ended(tx, self._ends())
+        before_ms = self._bench.now_ms() - MAX_AGE_MS
+        return package_records.has_ended(tx, self._ends()) or records.has_left(tx, before_ms)
 
     def _ends(self) -> Ends:
         now_ms = self._bench.now_ms()

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from globe_node.groups.day_keys import SealedRow
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
-from protocol.identifiers import AuthorityId, ConsultationId
+from protocol.identifiers import AuthorityId, ConsultationId, Digest
 
 _LINK = (
     "SELECT group_id, consultation, routing_id, hub, roster, status, epoch, changed_ms FROM group_link WHERE"
@@ -30,6 +30,7 @@ class GroupStatus(StrEnum):
     OPEN = "open"
     LOST = "lost"
     LEFT = "left"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class LinkRow:
         hub: `authority/node` of whoever orders its commits.
         roster: the authorities in it, this one too, sorted.
         status: `awaiting-keys` before it exists, `open`, `lost` when its secrets are gone, `left` after we
-            were taken out.
+            were taken out, `expired` if the keys did not come in time and it never was.
         epoch: the newest epoch that this node knows of.
         changed_ms: when this row last changed.
     """
@@ -80,13 +81,30 @@ class StateRow:
 
 
 class MemberRow(NamedTuple):
-    """What a member has said about an epoch: whether it sees what we see."""
+    """What a member has said about an epoch: whether it sees what we see; our own row says what we see."""
 
     group_id: bytes
     epoch: int
     authority: AuthorityId
+    authenticator: Digest
     agrees: bool
     stated_ms: int
+
+
+class CommitRow(NamedTuple):
+    """A commit with the place that the hub gave it.
+
+    Attributes:
+        epoch: the epoch that it ends.
+        octets: the commit, an `MLSMessage`.
+        receipt: of the hub.
+    """
+
+    group_id: bytes
+    epoch: int
+    octets: bytes
+    receipt: bytes
+    stored_ms: int
 
 
 # --- links ----------------------------------------------------------------------------------------------
@@ -105,6 +123,13 @@ def links_by_route(tx: Transaction, routing_ids: Collection[bytes]) -> list[Link
     driver = driver_of(tx)
     sql = f"{_LINK} routing_id = ?"
     return [_link(row) for one in routing_ids for row in driver.execute(sql, (one,))]
+
+
+def links_by_group(tx: Transaction, group_ids: Collection[bytes]) -> list[LinkRow]:
+    """Return the named groups that are known."""
+    driver = driver_of(tx)
+    sql = f"{_LINK} group_id = ?"
+    return [_link(row) for one in group_ids for row in driver.execute(sql, (one,))]
 
 
 def links_with(tx: Transaction, status: GroupStatus, limit: int) -> list[LinkRow]:
@@ -199,16 +224,31 @@ def drop_states(tx: Transaction, group_ids: Iterable[bytes]) -> None:
     driver.executemany("DELETE FROM group_ratchet WHERE group_id = ?", chosen)
 
 
+def has_left(tx: Transaction, before_ms: int) -> bool:
+    """Say whether there are secrets of groups that we left before a moment."""
+    sql = (
+        "SELECT 1 FROM group_link AS l JOIN group_core AS c ON c.group_id = l.group_id"
+        " WHERE l.status IN ('left', 'expired') AND l.changed_ms < ? LIMIT 1"
+    )
+    return driver_of(tx).execute(sql, (before_ms,)).fetchone() is not None
+
+
+def drop_left(tx: Transaction, before_ms: int) -> None:
+    """Delete the secrets of groups that we left, or that never came about, before a moment."""
+    sql = "SELECT group_id FROM group_link WHERE status IN ('left', 'expired') AND changed_ms < ?"
+    drop_states(tx, [row[0] for row in driver_of(tx).execute(sql, (before_ms,)).fetchall()])
+
+
 # --- what members say -----------------------------------------------------------------------------------
 def members_of(tx: Transaction, group_ids: Iterable[bytes], epoch: int | None = None) -> list[MemberRow]:
     """Return what members of groups have said, of all epochs or of one."""
     driver = driver_of(tx)
     sql = (
-        "SELECT group_id, epoch, authority, agrees, stated_ms FROM group_member"
+        "SELECT group_id, epoch, authority, authenticator, agrees, stated_ms FROM group_member"
         " WHERE group_id = ? AND (? IS NULL OR epoch = ?) ORDER BY epoch, authority"
     )
     return [
-        MemberRow(row[0], row[1], AuthorityId(row[2]), bool(row[3]), row[4])
+        MemberRow(row[0], row[1], AuthorityId(row[2]), Digest(row[3]), bool(row[4]), row[5])
         for one in group_ids
         for row in driver.execute(sql, (one, epoch, epoch))
     ]
@@ -217,17 +257,30 @@ def members_of(tx: Transaction, group_ids: Iterable[bytes], epoch: int | None = 
 def put_members(tx: Transaction, rows: Iterable[MemberRow]) -> None:
     """Note what members have said; a later word about the same epoch takes the place of an earlier one."""
     driver_of(tx).executemany(
-        "INSERT OR REPLACE INTO group_member (group_id, epoch, authority, agrees, stated_ms)"
+        "INSERT OR REPLACE INTO group_member (group_id, epoch, authority, authenticator, agrees, stated_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        list(rows),
+    )
+
+
+# --- commits --------------------------------------------------------------------------------------------
+def add_commit(tx: Transaction, row: CommitRow) -> bool:
+    """Give a commit its place in the order of a group; False if another one has it."""
+    added = driver_of(tx).execute(
+        "INSERT OR IGNORE INTO group_commit (group_id, epoch, octets, receipt, stored_ms)"
         " VALUES (?, ?, ?, ?, ?)",
-        [(row.group_id, row.epoch, row.authority, int(row.agrees), row.stated_ms) for row in rows],
+        row,
     )
+    return added.rowcount == 1
 
 
-def forget_members(tx: Transaction, group_id: bytes, before_epoch: int) -> None:
-    """Forget what was said about older epochs."""
-    driver_of(tx).execute(
-        "DELETE FROM group_member WHERE group_id = ? AND epoch < ?", (group_id, before_epoch)
+def commits_since(tx: Transaction, group_id: bytes, epoch: int, limit: int) -> list[CommitRow]:
+    """Return the commits that end this epoch and later ones, in order."""
+    sql = (
+        "SELECT group_id, epoch, octets, receipt, stored_ms FROM group_commit"
+        " WHERE group_id = ? AND epoch >= ? ORDER BY epoch LIMIT ?"
     )
+    return [CommitRow._make(row) for row in driver_of(tx).execute(sql, (group_id, epoch, limit))]
 
 
 # --- keys of the day ------------------------------------------------------------------------------------

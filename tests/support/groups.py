@@ -17,6 +17,11 @@ from keys.storage_key import StorageKey
 from protocol.directory.replay import DirectoryState
 from protocol.identifiers import AuthorityId, NodeId, NodeName
 from protocol.interfaces import Signer
+from protocol.mls.founding import LeafDraft, found_group
+from protocol.mls.group import Group
+from protocol.mls.structures.extensions import BasicCredential
+from protocol.mls.structures.nodes import Capabilities, Lifetime
+from protocol.mls.suites import PRODUCT_SUITE
 from tests.support.clock import FixedClock
 from tests.support.directory import certified_node_keys, sample_network
 from tests.support.entropy import SeededEntropy
@@ -95,3 +100,14 @@ class GroupHouse:
         register = Register(InlineDoor(self.database, NoFaults()), self.clock)
         register._state = self.directory
         return register
+
+
+def lone_group(group_id: bytes) -> Group:
+    """A group with one member, which says nothing."""
+    draft = LeafDraft(
+        signature=PRODUCT_SUITE.signature.key_pair(bytes(32)),
+        credential=BasicCredential(b"sample"),
+        capabilities=Capabilities(cipher_suites=(PRODUCT_SUITE.number,), credentials=(1,)),
+        lifetime=Lifetime(0, 1 << 40),
+    )
+    return found_group(PRODUCT_SUITE, group_id, draft, entropy=SeededEntropy(group_id.hex()))

@@ -41,17 +41,17 @@ _MAX_PRIVATE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class TakenPackage:
+class OwnPackage:
     """One of our packages, for which a Welcome has come.
 
     Attributes:
         secrets: the package with its private keys.
-        certificate: its leaf certificate, as it is sent.
+        reference: its reference.
         peer: whom it was for, or `LAST_RESORT`.
     """
 
     secrets: KeyPackageSecrets = field(repr=False)
-    certificate: bytes = field(repr=False)
+    reference: bytes
     peer: AuthorityId
 
 
@@ -84,24 +84,21 @@ def offer(bench: Workbench, tx: Transaction, peer: AuthorityId, request: Package
     )
 
 
-def take_package(bench: Workbench, tx: Transaction, references: Collection[bytes]) -> TakenPackage | None:
-    """Take our package out that a Welcome names; its private keys are gone with this transaction.
-
-    Args:
-        bench: what we work with.
-        tx: the transaction that stores the group.
-        references: of all key packages that the Welcome names.
-    """
+def find_package(bench: Workbench, tx: Transaction, references: Collection[bytes]) -> OwnPackage | None:
+    """Return the package of ours that a Welcome names, with its private keys; `spend` it if it served."""
     for reference in references:
         row = records.own_package(tx, reference)
         leaf = None if row is None else leaf_key_of(bench, tx, row.certificate)
         secrets = None if row is None or leaf is None else _open(bench.day_keys, row, leaf)
-        if row is None or leaf is None or secrets is None:
-            continue
-        if row.peer != LAST_RESORT:
-            records.drop_own_packages(tx, [reference])
-        return TakenPackage(secrets, leaf.certificate, row.peer)
+        if row is not None and secrets is not None:
+            return OwnPackage(secrets, reference, row.peer)
     return None
+
+
+def spend(tx: Transaction, package: OwnPackage) -> None:
+    """Delete the private side of a package of one use; one of last resort stays."""
+    if package.peer != LAST_RESORT:
+        records.drop_own_packages(tx, [package.reference])
 
 
 def renew_seals(day_keys: DayKeys, tx: Transaction, *, limit: int, now_ms: int) -> int:

@@ -8,7 +8,7 @@
 4. One bad package does not spoil those that came with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -100,22 +100,12 @@ def take_in(bench: Workbench, tx: Transaction, peer: NodeName, answer: PackageAn
     return TakenIn(added, refused, stale)
 
 
-def pick(bench: Workbench, tx: Transaction, owner: NodeName) -> UsablePackage | None:
-    """Return a package for a new member and mark it as used; None if there is none.
+def find(bench: Workbench, tx: Transaction, owner: NodeName) -> UsablePackage | None:
+    """Return a package for a new member, or None if there is none; `mark` it if it is used.
 
     Packages that are not good any more are dropped on the way.
     """
-    now_ms = bench.now_ms()
-    unused = records.peer_packages(tx, owner.authority, unused=True)
-    rested = [
-        row
-        for row in records.peer_packages(tx, owner.authority, unused=False)
-        if row.last_resort and abs(now_ms - row.used_ms) >= _LAST_RESORT_PAUSE_MS
-    ]
-    candidates = sorted(
-        [*unused, *rested], key=lambda row: (row.last_resort, -row.stored_ms * row.last_resort)
-    )
-    for row in candidates:
+    for row in _candidates(tx, owner, bench.now_ms()):
         certificate = records.certificates(tx, [row.certificate])
         try:
             good = judge_package(
@@ -124,9 +114,24 @@ def pick(bench: Workbench, tx: Transaction, owner: NodeName) -> UsablePackage | 
         except ProtocolError:
             records.drop_peer_packages(tx, owner.authority, [row.reference])
             continue
-        records.mark_used(tx, row.reference, now_ms)
         return UsablePackage(good.package, row.reference, certificate[good.certificate])
     return None
+
+
+def mark(bench: Workbench, tx: Transaction, packages: Iterable[UsablePackage]) -> None:
+    """Note that packages serve for a group that this transaction stores."""
+    for one in packages:
+        records.mark_used(tx, one.reference, bench.now_ms())
+
+
+def _candidates(tx: Transaction, owner: NodeName, now_ms: int) -> list[PeerPackageRow]:
+    """Return what might serve: the oldest of one use first, then one of last resort that has rested."""
+    unused = records.peer_packages(tx, owner.authority, unused=True)
+    used = records.peer_packages(tx, owner.authority, unused=False)
+    resorts = [row for row in (*unused, *used) if row.last_resort]
+    rested = [row for row in resorts if abs(now_ms - row.used_ms) >= _LAST_RESORT_PAUSE_MS]
+    rested.sort(key=lambda row: row.stored_ms, reverse=True)
+    return [*(row for row in unused if not row.last_resort), *rested]
 
 
 def _row(octets: bytes, good: GoodPackage, now_ms: int) -> PeerPackageRow:

@@ -2,6 +2,7 @@
 """Every day all rows move under a new key; old copies of them open no more, wherever they are."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -19,14 +20,17 @@ from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from keys.errors import RowDamagedError
 from protocol.identifiers import AuthorityId, ConsultationId
+from protocol.mls.group import past_of
+from protocol.mls.state import core_bytes, parse_group, ratchet_bytes
 from tests.globe_node.groups.test_records import link
 from tests.support.clock import START, FixedClock
-from tests.support.groups import Crash, CrashAt, GroupHouse
+from tests.support.groups import Crash, CrashAt, GroupHouse, lone_group
 from tests.support.loops import run_inline
 
 B = AuthorityId("xb-ibu")
 NOW = int(START.timestamp() * 1000)
 GROUPS = [bytes([number]) * 32 for number in range(5)]
+STATES = {one: (core_bytes(group), ratchet_bytes(group)) for one in GROUPS for group in (lone_group(one),)}
 
 
 def shelf(house: GroupHouse) -> Shelf:
@@ -54,15 +58,14 @@ def work(house: GroupHouse) -> None:
 @pytest.fixture
 def house() -> GroupHouse:
     made = GroupHouse()
-    states = {one: (b"core of " + one, b"ratchets of " + one) for one in GROUPS}
-    made.write(lambda tx: shelf(made).write_whole(tx, states, NOW))
+    made.write(lambda tx: shelf(made).write_whole(tx, STATES, NOW))
     links = [link(ConsultationId(str(number)), one) for number, one in enumerate(GROUPS)]
     made.write(lambda tx: records.put_links(tx, links))
     return made
 
 
 def require_all(house: GroupHouse) -> None:
-    assert read(house) == {one: (b"core of " + one, b"ratchets of " + one) for one in GROUPS}
+    assert read(house) == STATES
 
 
 def require_unreadable(house: GroupHouse, before: dict[bytes, StateRow]) -> None:
@@ -111,12 +114,46 @@ def test_a_group_whose_key_is_gone_is_lost_and_the_others_go_on(house: GroupHous
     house.file.data = None
     house.restart()
     kept = GROUPS[4]
-    house.write(lambda tx: shelf(house).write_whole(tx, {kept: (b"c", b"r")}, NOW))
+    house.write(lambda tx: shelf(house).write_whole(tx, {kept: STATES[kept]}, NOW))
     work(house)
-    assert read(house) == {kept: (b"c", b"r")}
+    assert read(house) == {kept: STATES[kept]}
     lost = house.read(lambda tx: records.links_with(tx, GroupStatus.LOST, 9))
     assert sorted(one.group_id for one in lost) == GROUPS[:4]
     assert '"count":4' in house.log.getvalue().replace(" ", "")
+
+
+def test_a_state_that_opens_and_is_no_group_is_lost(house: GroupHouse) -> None:
+    house.write(lambda tx: shelf(house).write_whole(tx, {GROUPS[0]: (b"core", b"ratchets")}, NOW))
+    house.clock.advance(DAY_MS / 1000)
+    work(house)
+    assert sorted(read(house)) == GROUPS[1:]
+    (lost,) = house.read(lambda tx: records.links_with(tx, GroupStatus.LOST, 9))
+    assert lost.group_id == GROUPS[0]
+
+
+def test_keys_for_late_messages_go_without_a_message(house: GroupHouse) -> None:
+    """A group in which nobody speaks forgets them too."""
+    lone = lone_group(GROUPS[0])
+    group = replace(lone, context=replace(lone.context, epoch=1), past=past_of(lone, NOW))
+    states = {GROUPS[0]: (core_bytes(group), ratchet_bytes(group))}
+    house.write(lambda tx: shelf(house).write_whole(tx, states, NOW))
+    house.clock.advance(13 * DAY_MS / 1000)
+    work(house)
+    assert len(parse_group(*read(house)[GROUPS[0]]).past) == 1
+    house.clock.advance(2 * DAY_MS / 1000)
+    work(house)
+    assert parse_group(*read(house)[GROUPS[0]]).past == ()
+
+
+def test_secrets_of_a_group_that_we_left_go_two_weeks_later(house: GroupHouse) -> None:
+    left = link(ConsultationId("0"), GROUPS[0], status=GroupStatus.LEFT, changed_ms=NOW)
+    house.write(lambda tx: records.put_links(tx, [left]))
+    house.clock.advance(14 * DAY_MS / 1000)
+    work(house)
+    assert sorted(read(house)) == GROUPS
+    house.clock.advance(1)
+    work(house)
+    assert sorted(read(house)) == GROUPS[1:]
 
 
 def test_parts_of_two_states_do_not_come_together(house: GroupHouse) -> None:
@@ -130,12 +167,12 @@ def test_parts_of_two_states_do_not_come_together(house: GroupHouse) -> None:
 
 def test_ratchets_are_written_alone(house: GroupHouse) -> None:
     before = rows(house)[GROUPS[0]]
-    states = {GROUPS[0]: (before.core.rev, b"next")}
+    states = {GROUPS[0]: (before.core.rev, STATES[GROUPS[1]][1])}
     revs = house.write(lambda tx: shelf(house).write_ratchets(tx, states, NOW))
     after = rows(house)[GROUPS[0]]
     assert after.core.rev == before.core.rev
     assert after.ratchets.rev == revs[GROUPS[0]] != before.ratchets.rev
-    assert read(house)[GROUPS[0]] == (b"core of " + GROUPS[0], b"next")
+    assert read(house)[GROUPS[0]] == (STATES[GROUPS[0]][0], STATES[GROUPS[1]][1])
 
 
 def test_leaf_keys_and_key_packages_move_under_the_new_key_too(house: GroupHouse) -> None:
@@ -156,7 +193,7 @@ def test_leaf_keys_and_key_packages_move_under_the_new_key_too(house: GroupHouse
 def take_first(house: GroupHouse, peer: AuthorityId) -> bool:
     def take(tx: Transaction) -> bool:
         reference = package_records.own_packages(tx, peer)[0].reference
-        return pool.take_package(house.bench, tx, [reference]) is not None
+        return pool.find_package(house.bench, tx, [reference]) is not None
 
     return house.write(take)
 

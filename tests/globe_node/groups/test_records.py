@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from globe_node.groups import records
 from globe_node.groups.day_keys import SealedRow
-from globe_node.groups.records import GroupStatus, LinkRow, MemberRow, StatePart
+from globe_node.groups.records import CommitRow, GroupStatus, LinkRow, MemberRow, StatePart
 from globe_node.store.driver import driver_of
-from protocol.identifiers import AuthorityId, ConsultationId
+from protocol.identifiers import AuthorityId, ConsultationId, Digest
 from tests.support.store import memory_database
 
 A, B, C = (AuthorityId(name) for name in ("xa-acc", "xb-ibu", "xc-aco"))
@@ -53,6 +53,7 @@ def test_links_are_found_by_consultation_route_and_status(tx: Connection) -> Non
     records.put_links(tx, [first, second])
     assert records.links_of(tx, [ONE, TWO, ConsultationId("none")]) == {ONE: first, TWO: second}
     assert records.links_by_route(tx, [b"group two route", b"none"]) == [second]
+    assert records.links_by_group(tx, [b"group one", b"none"]) == [first]
     assert records.links_with(tx, GroupStatus.OPEN, 9) == [first]
     assert records.links_with(tx, GroupStatus.LEFT, 9) == []
 
@@ -93,19 +94,40 @@ def test_a_state_has_two_parts_that_are_written_apart(tx: Connection) -> None:
     assert texts(tx, group) is None
 
 
+def said(epoch: int, who: AuthorityId, *, agrees: bool = True, group: bytes = b"g") -> MemberRow:
+    return MemberRow(group, epoch, who, Digest("ab" * 32), agrees, NOW)
+
+
 def test_what_members_say_stands_by_epoch(tx: Connection) -> None:
-    said = [
-        MemberRow(b"g", 1, A, True, NOW),
-        MemberRow(b"g", 1, B, False, NOW),
-        MemberRow(b"g", 2, A, True, NOW),
-    ]
-    records.put_members(tx, said)
-    assert records.members_of(tx, [b"g"]) == said
-    assert records.members_of(tx, [b"g", b"none"], 2) == said[2:]
-    records.put_members(tx, [MemberRow(b"g", 1, B, True, NOW + 1)])
+    rows = [said(1, A), said(1, B, agrees=False), said(2, A)]
+    records.put_members(tx, rows)
+    assert records.members_of(tx, [b"g"]) == rows
+    assert records.members_of(tx, [b"g", b"none"], 2) == rows[2:]
+    records.put_members(tx, [said(1, B)])
     assert [row.agrees for row in records.members_of(tx, [b"g"], 1)] == [True, True]
-    records.forget_members(tx, b"g", 2)
-    assert records.members_of(tx, [b"g"]) == said[2:]
+
+
+def test_one_commit_has_the_place_of_an_epoch(tx: Connection) -> None:
+    rows = [CommitRow(b"g", epoch, b"commit", b"receipt", NOW) for epoch in (1, 2, 3)]
+    assert all(records.add_commit(tx, row) for row in rows)
+    assert not records.add_commit(tx, CommitRow(b"g", 2, b"other", b"receipt", NOW))
+    assert records.add_commit(tx, CommitRow(b"h", 2, b"other", b"receipt", NOW))
+    assert records.commits_since(tx, b"g", 2, 9) == rows[1:]
+    assert records.commits_since(tx, b"g", 1, 1) == rows[:1]
+
+
+def test_secrets_of_groups_that_were_left_go(tx: Connection) -> None:
+    groups = {b"open": GroupStatus.OPEN, b"left": GroupStatus.LEFT, b"never": GroupStatus.EXPIRED}
+    for group, status in groups.items():
+        records.put_links(tx, [link(ConsultationId(group.decode()), group, status=status)])
+        records.put_cores(tx, [(group, part(b"core"))])
+        records.put_ratchets(tx, [(group, part(b"ratchets"))])
+    assert not records.has_left(tx, NOW)
+    records.drop_left(tx, NOW)
+    assert set(records.states_of(tx, groups)) == set(groups)
+    assert records.has_left(tx, NOW + 1)
+    records.drop_left(tx, NOW + 1)
+    assert set(records.states_of(tx, groups)) == {b"open"}
 
 
 def test_keys_of_the_day_are_counted_over_all_tables(tx: Connection) -> None:
@@ -124,7 +146,7 @@ def test_a_backup_holds_which_groups_there_were_and_nothing_else(tx: Connection)
     records.put_links(tx, [link(), link(TWO, b"group two", status=GroupStatus.AWAITING_KEYS)])
     records.put_cores(tx, [(b"group one", part(b"core"))])
     records.put_ratchets(tx, [(b"group one", part(b"ratchets"))])
-    records.put_members(tx, [MemberRow(b"group one", 1, A, True, NOW)])
+    records.put_members(tx, [said(1, A, group=b"group one")])
     records.empty_for_backup(tx)
     found = records.links_of(tx, [ONE, TWO])
     assert found[ONE].status is GroupStatus.LOST
@@ -143,6 +165,6 @@ def test_a_backup_holds_which_groups_there_were_and_nothing_else(tx: Connection)
 
 def test_the_database_of_an_older_program_is_left_as_it_is(tx: Connection) -> None:
     driver_of(tx).execute("DROP TABLE group_link")
-    records.put_members(tx, [MemberRow(b"g", 1, A, True, NOW)])
+    records.put_members(tx, [said(1, A)])
     records.empty_for_backup(tx)
     assert len(records.members_of(tx, [b"g"])) == 1

@@ -57,6 +57,7 @@ def _groups() -> None:
             group_id BLOB NOT NULL,
             epoch INTEGER NOT NULL,
             authority TEXT NOT NULL,
+            authenticator TEXT NOT NULL,
             agrees INTEGER NOT NULL,
             stated_ms INTEGER NOT NULL,
             PRIMARY KEY (group_id, epoch, authority)

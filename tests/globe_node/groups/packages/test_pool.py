@@ -9,9 +9,11 @@ from globe_node.directory.publish import key_addition
 from globe_node.errors import NotPermittedError
 from globe_node.groups.packages import pool, records
 from globe_node.groups.packages.leaf_keys import LeafKey, current_leaf_key, leaf_key_of
+from globe_node.groups.packages.pool import OwnPackage
 from globe_node.groups.packages.records import LAST_RESORT
 from globe_node.groups.packages.wire import PackageAnswer, PackageRequest, in_order
 from globe_node.groups.records import used_day_keys
+from globe_node.store.door import Transaction
 from keys.node_keys import NodeKeys
 from protocol.directory.statements import RetireKey
 from protocol.errors import LocalProtocolError, ReasonCode
@@ -36,6 +38,18 @@ def offer(
 ) -> PackageAnswer:
     request = PackageRequest(want, in_order(held), in_order(used))  # type: ignore[arg-type]  # references
     return house.write(lambda tx: pool.offer(house.bench, tx, peer, request))
+
+
+def take(house: GroupHouse, *named: bytes) -> OwnPackage | None:
+    """What a Welcome does that names these."""
+
+    def find_and_spend(tx: Transaction) -> OwnPackage | None:
+        found = pool.find_package(house.bench, tx, named)
+        if found is not None:
+            pool.spend(tx, found)
+        return found
+
+    return house.write(find_and_spend)
 
 
 def references(answer: PackageAnswer) -> list[bytes]:
@@ -181,7 +195,7 @@ def test_the_last_resort_is_renewed_every_week_and_the_old_one_still_opens() -> 
     house.clock.advance(7 * DAY)
     answer = offer(house)
     assert references(answer)[8] != old
-    assert house.write(lambda tx: pool.take_package(house.bench, tx, [old])) is not None
+    assert take(house, old) is not None
 
 
 # --- taking ---------------------------------------------------------------------------------------------
@@ -190,14 +204,14 @@ def test_taking_deletes_the_private_side_and_opens_what_was_offered() -> None:
     offered = offer(house)
     reference = references(offered)[0]
     house.restart()
-    taken = house.write(lambda tx: pool.take_package(house.bench, tx, [bytes(48), reference]))
+    taken = take(house, bytes(48), reference)
     assert taken is not None
-    assert (taken.peer, taken.certificate) == (B, offered.certificates[0])
+    assert (taken.peer, taken.reference) == (B, reference)
     secrets = taken.secrets
     assert secrets.package.to_bytes() == offered.packages[0]
     sealed, opened = _seal(secrets.package.init_key), secrets.init_private
     assert PRODUCT_SUITE.kem.decapsulate(opened, sealed[1]) == sealed[0]
-    assert house.write(lambda tx: pool.take_package(house.bench, tx, [reference])) is None
+    assert take(house, reference) is None
     assert house.read(lambda tx: records.own_package(tx, reference)) is None
 
 
@@ -209,7 +223,7 @@ def test_the_last_resort_can_be_taken_twice() -> None:
     house = GroupHouse()
     resort = references(offer(house))[8]
     for _ in range(2):
-        taken = house.write(lambda tx: pool.take_package(house.bench, tx, [resort]))
+        taken = take(house, resort)
         assert taken is not None
         assert taken.peer == LAST_RESORT
 
@@ -218,7 +232,7 @@ def test_a_spent_package_still_opens_its_welcome() -> None:
     house = GroupHouse()
     reference = references(offer(house))[0]
     offer(house, used=[reference])
-    assert house.write(lambda tx: pool.take_package(house.bench, tx, [reference])) is not None
+    assert take(house, reference) is not None
 
 
 def test_what_does_not_open_is_as_if_it_was_not_there() -> None:
@@ -226,4 +240,4 @@ def test_what_does_not_open_is_as_if_it_was_not_there() -> None:
     reference = references(offer(house))[0]
     house.file.data = None
     house.restart()
-    assert house.write(lambda tx: pool.take_package(house.bench, tx, [reference])) is None
+    assert take(house, reference) is None

@@ -12,6 +12,7 @@ from globe_node.groups.packages import pool, records, stock
 from globe_node.groups.packages.leaf_keys import current_leaf_key, draft_of
 from globe_node.groups.packages.stock import TakenIn, UsablePackage
 from globe_node.groups.packages.wire import PackageAnswer, PackageRequest
+from globe_node.store.door import Transaction
 from protocol import limits
 from protocol.directory.statements import CompromisedKey, RetireKey
 from protocol.errors import ReasonCode
@@ -54,8 +55,15 @@ class Pair:
             return None
         return self.take_in(self.b.write(lambda tx: pool.offer(self.b.bench, tx, A, request)))
 
-    def pick(self) -> UsablePackage | None:
-        return self.a.write(lambda tx: stock.pick(self.a.bench, tx, OWNER))
+    def pick(self, owner: NodeName = OWNER) -> UsablePackage | None:
+        """Find a package and use it."""
+
+        def find_and_mark(tx: Transaction) -> UsablePackage | None:
+            found = stock.find(self.a.bench, tx, owner)
+            stock.mark(self.a.bench, tx, [] if found is None else [found])
+            return found
+
+        return self.a.write(find_and_mark)
 
     def size(self) -> int:
         return self.a.read(lambda tx: records.stock_sizes(tx, self.a.bench.now_ms())).get(B, 0)
@@ -96,7 +104,8 @@ def test_used_ones_are_replaced_and_a_used_one_never_comes_back() -> None:
 def test_what_is_gone_at_the_peer_is_dropped_here() -> None:
     pair = Pair()
     pair.exchange()
-    pair.a.write(lambda tx: [stock.pick(pair.a.bench, tx, OWNER) for _ in range(4)])
+    for _ in range(4):
+        pair.pick()
     pair.b = GroupHouse("xb-ibu")  # lost its memory
     pair.b.bench.entropy.random_bytes(1)
     taken = pair.exchange()
@@ -272,8 +281,10 @@ def test_nothing_is_marked_when_the_transaction_is_taken_back() -> None:
     pair = Pair()
     pair.exchange()
 
-    def fail(tx: object) -> None:
-        stock.pick(pair.a.bench, tx, OWNER)  # type: ignore[arg-type]  # a transaction
+    def fail(tx: Transaction) -> None:
+        found = stock.find(pair.a.bench, tx, OWNER)
+        assert found is not None
+        stock.mark(pair.a.bench, tx, [found])
         raise RuntimeError("taken back")
 
     with pytest.raises(RuntimeError):
@@ -300,5 +311,4 @@ def test_what_ended_or_was_taken_back_since_it_came_is_not_used() -> None:
 def test_a_package_for_another_node_of_the_authority_is_not_used() -> None:
     pair = Pair()
     pair.exchange()
-    other = NodeName(B, NodeId("other"))
-    assert pair.a.write(lambda tx: stock.pick(pair.a.bench, tx, other)) is None
+    assert pair.pick(NodeName(B, NodeId("other"))) is None

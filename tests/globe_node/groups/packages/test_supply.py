@@ -10,6 +10,7 @@ from globe_node.errors import PeerUnreachableError
 from globe_node.groups.packages import records, stock
 from globe_node.groups.packages.supply import ASKS_A_MINUTE
 from globe_node.groups.packages.wire import PackageAnswer, PackageRequest, parse_package_answer
+from globe_node.store.door import Transaction
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, NodeId, NodeName
 from tests.simulation.loop import run_virtual
@@ -30,8 +31,14 @@ async def stock_at(town: Town, name: str, of: str = B) -> int:
 
 async def use(town: Town, name: str, count: int) -> None:
     bench = town.nodes[name].supply._bench
+
+    def find_and_mark(tx: Transaction) -> None:
+        found = stock.find(bench, tx, OWNER)
+        assert found is not None
+        stock.mark(bench, tx, [found])
+
     for _ in range(count):
-        assert await bench.store.write(lambda tx: stock.pick(bench, tx, OWNER)) is not None
+        await bench.store.write(find_and_mark)
 
 
 def asked(town: Town, source: str = A) -> int:

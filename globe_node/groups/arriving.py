@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What comes from others in a transaction: messages, commits that the hub has ordered, invitations.
+
+1. What is refused has changed nothing.
+2. What belongs to a group or an epoch that is not here yet raises `AwaitedGroupError`: it is held and tried
+   again, never refused for that.
+3. A message counts as its sender's only if the tree, the frame and the line name the same node.
+4. An invitation is taken from the hub of the group alone, for a consultation that the hub's authority has
+   opened and that has no other group here.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from globe_node.delivery.clerk import unix_ms
+from globe_node.groups import records
+from globe_node.groups.book import GroupBook
+from globe_node.groups.hub import log_commit
+from globe_node.groups.packages import pool
+from globe_node.groups.packages.records import LAST_RESORT
+from globe_node.groups.records import GroupStatus, LinkRow, MemberRow
+from protocol.envelope import Envelope, Frame, routing_id_of
+from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.groups.credential import parse_identity
+from protocol.groups.extension import ConsultationExtension
+from protocol.groups.key_packages import verify_welcome_in_time
+from protocol.groups.opening import verify_opening
+from protocol.groups.policy import ProfilePolicy
+from protocol.groups.profile import parse_context_extensions
+from protocol.groups.sealed import Said, frame_binding, kind_of, parse_invitation, parse_ordered_commit
+from protocol.groups.testimony.form import authenticator_hash
+from protocol.groups.testimony.hub_receipt import verify_hub_receipt, verify_outcome, verify_place
+from protocol.groups.testimony.joined import Joined, JoinedBy, confirms, sign_joined, verify_joined
+from protocol.identifiers import Digest, NodeName, require_owned
+from protocol.mls.group import Group
+from protocol.mls.joining import join
+from protocol.mls.processing import Application, Committed, process
+from protocol.mls.structures.extensions import BasicCredential
+from protocol.mls.structures.group_info import Welcome
+from protocol.mls.structures.messages import parse_mls_message
+from protocol.mls.suites import PRODUCT_SUITE
+from protocol.receipts import Issuer
+
+
+class AwaitedGroupError(Exception):
+    """The group, or its epoch, is not here yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a message of a group says.
+
+    Attributes:
+        link: the group.
+        sender: the member who sent it, as the tree names it.
+        said: what kind of thing it says.
+        data: what it says, with the octet that tells the kind.
+    """
+
+    link: LinkRow
+    sender: NodeName
+    said: Said
+    data: bytes = field(repr=False)
+
+
+def hear(book: GroupBook, envelope: Envelope) -> Heard:
+    """Open a message of a group; its key is gone then.
+
+    Raises:
+        AwaitedGroupError: the group or the epoch is not here yet.
+        RemoteProtocolError: it is refused.
+    """
+    link, group = _group_for(book, envelope)
+    outcome = _process(book, group, envelope.sealed, book.policy())
+    if not isinstance(outcome, Application):
+        raise UntrustedError("a change of a group outside of its place")
+    if outcome.authenticated_data != frame_binding(envelope.frame_bytes):
+        raise UntrustedError("a message that was moved to another frame")
+    credential = outcome.sender.credential
+    sender = parse_identity(credential.identity).name if isinstance(credential, BasicCredential) else None
+    if sender is None or sender != envelope.frame.sender:
+        raise UntrustedError("a message of another member than its sender")
+    said = kind_of(outcome.data)
+    book.put_group(outcome.group)
+    return Heard(link, sender, said, outcome.data)
+
+
+def follow(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
+    """Take a commit that the hub has ordered; return the group after it, and the hash of the commit.
+
+    Raises:
+        AwaitedGroupError: the group or the epoch is not here yet.
+        NotKnownYetError: a certificate, or the issuer of one, is not known here yet.
+        RemoteProtocolError: it is refused.
+    """
+    parcel = parse_ordered_commit(envelope.sealed)
+    link, group = _group_for(book, envelope)
+    receipt = verify_hub_receipt(parcel.receipt, book.bench.register.state, book.bench.clock.now())
+    if receipt.group_id == group.group_id and receipt.epoch > group.epoch:
+        raise AwaitedGroupError
+    hub = parse_context_extensions(group.context.extensions).hub
+    verify_place(receipt, hub=hub, group_id=link.group_id, epoch=group.epoch, commit=parcel.commit)
+    policy = replace(book.policy(parcel.certificates), at=receipt.created)
+    outcome = _process(book, group, parcel.commit, policy)
+    if not isinstance(outcome, Committed):
+        raise UntrustedError("not a commit")
+    if outcome.group is None:
+        book.end(link.consultation)
+        return link, parcel.digest
+    verify_outcome(receipt, outcome.group.epoch_authenticator)
+    log_commit(book, link, group.epoch, parcel.commit, parcel.receipt)
+    return book.enter(link, outcome.group, policy), parcel.digest
+
+
+def take_invitation(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
+    """Come into the group that an invitation is for; return it, and the hash of the invitation.
+
+    Raises:
+        NotKnownYetError: the issuer of a certificate is not known here yet.
+        RemoteProtocolError: it is refused; `key_package_gone` if we have no keys for it.
+    """
+    invitation = parse_invitation(envelope.sealed)
+    body = parse_mls_message(invitation.welcome).body
+    references = [entry.new_member for entry in body.secrets] if isinstance(body, Welcome) else []
+    package = pool.find_package(book.bench, book.tx, references)
+    if package is None or package.peer not in (envelope.frame.sender.authority, LAST_RESORT):
+        raise RemoteProtocolError(
+            "an invitation for a key package that is not here", code=ReasonCode.KEY_PACKAGE_GONE
+        )
+    verify_welcome_in_time(package.secrets.package, book.bench.clock.now())
+    policy = book.policy(invitation.certificates)
+    group = join(PRODUCT_SUITE, invitation.welcome, package.secrets, policy)
+    link = _new_link(book, group, envelope.frame)
+    pool.spend(book.tx, package)
+    return book.enter(link, group, policy), invitation.digest
+
+
+def joined_statement(book: GroupBook, link: LinkRow, by: JoinedBy) -> bytes:
+    """Return our signed word that we are in a group.
+
+    Raises:
+        NodeError: this node can sign nothing now.
+    """
+    group, name = book.require_group(link), book.bench.name
+    signer, now = book.bench.signer(), book.bench.clock.now()
+    return sign_joined(
+        signer,
+        Joined(
+            by=by,
+            consultation=link.consultation,
+            group_id=link.group_id,
+            epoch=group.epoch,
+            authenticator=authenticator_hash(group.epoch_authenticator),
+            opening=_opening_of(group),
+            created=now.replace(microsecond=now.microsecond // 1000 * 1000),
+            issuer=Issuer(name.authority, name.node, signer.key_id),
+        ),
+    )
+
+
+def note_joined(book: GroupBook, heard: Heard, statement: bytes) -> bool:
+    """Note the word of a joiner; return whether it is in the group that we are in.
+
+    Raises:
+        NotKnownYetError: the key that signed it is not known here yet.
+        RemoteProtocolError: not a statement, not of the member who sent it, or its signature fails.
+    """
+    bench, link = book.bench, heard.link
+    joined = verify_joined(statement, bench.register.state, bench.clock.now())
+    if joined.name != heard.sender:
+        raise UntrustedError("a statement of another member than its sender")
+    said = records.members_of(book.tx, [link.group_id], joined.epoch)
+    ours = next((row.authenticator for row in said if row.authority == bench.name.authority), None)
+    agrees = ours is not None and confirms(
+        joined,
+        group_id=link.group_id,
+        epoch=joined.epoch,
+        authenticator=ours,
+        opening=_opening_of(book.require_group(link)),
+    )
+    row = MemberRow(
+        link.group_id,
+        joined.epoch,
+        heard.sender.authority,
+        joined.authenticator,
+        agrees,
+        unix_ms(joined.created),
+    )
+    records.put_members(book.tx, [row])
+    return agrees
+
+
+def require_opening(book: GroupBook, link: LinkRow, record: bytes) -> None:
+    """Check that the record that opens a consultation is the one that its group was made for.
+
+    Raises:
+        UntrustedError: it is another one.
+    """
+    extension = parse_context_extensions(book.require_group(link).context.extensions)
+    verify_opening(extension, record)
+
+
+def _opening_of(group: Group) -> Digest:
+    return Digest(parse_context_extensions(group.context.extensions).opening.hex())
+
+
+def _group_for(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Group]:
+    link = book.link_by_route(envelope.frame.routing_id)
+    group = None if link is None else book.group_of(link)
+    if link is None or group is None:
+        raise AwaitedGroupError
+    return link, group
+
+
+def _process(book: GroupBook, group: Group, message: bytes, policy: ProfilePolicy) -> Application | Committed:
+    try:
+        outcome = process(group, message, policy, book.now_ms)
+    except RemoteProtocolError as error:
+        if error.code is ReasonCode.SEQUENCE_GAP:
+            raise AwaitedGroupError from None
+        raise
+    if not isinstance(outcome, Application | Committed):
+        raise UntrustedError("a proposal outside of a commit")
+    return outcome
+
+
+def _new_link(book: GroupBook, group: Group, frame: Frame) -> LinkRow:
+    """Check that a group that we were invited to is the right one for its consultation, and new here."""
+    extension: ConsultationExtension = parse_context_extensions(group.context.extensions)
+    if frame.sender != extension.hub or frame.routing_id != routing_id_of(group.group_id):
+        raise UntrustedError("an invitation that its sender can't give")
+    require_owned(extension.consultation, extension.hub.authority)
+    known = book.link_of(extension.consultation)
+    if known is not None and (
+        known.group_id != group.group_id or known.status not in (GroupStatus.LOST, GroupStatus.LEFT)
+    ):
+        raise ConflictError("an invitation to a consultation that has a group already")
+    return LinkRow(
+        group_id=group.group_id,
+        consultation=extension.consultation,
+        routing_id=frame.routing_id,
+        hub=str(extension.hub),
+        roster=extension.roster,
+        status=GroupStatus.OPEN,
+        epoch=group.epoch,
+        changed_ms=book.now_ms,
+    )

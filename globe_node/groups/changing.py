@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the hub makes a group and changes who is in it. It stores nothing: `book` does.
+
+1. A new group is filled by its first commit, which nobody but its founder ever sees.
+2. A change of the roster is one commit: leaves go and come, and the extension names the roster after it. The
+   hub gives it its place and its receipt at once, for it orders its own commits like those of others.
+3. Every joiner gets an invitation of its own, with the leaf certificates of all members.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from globe_node.groups.packages.leaf_keys import current_leaf_key, draft_of
+from globe_node.groups.packages.stock import UsablePackage
+from globe_node.groups.workbench import Workbench
+from globe_node.store.door import Transaction
+from protocol.errors import LocalProtocolError, ReasonCode
+from protocol.groups.extension import ConsultationExtension, amended
+from protocol.groups.membership import Certificates, identity_in
+from protocol.groups.policy import ProfilePolicy
+from protocol.groups.profile import context_extensions, parse_context_extensions
+from protocol.groups.sealed import Invitation, OrderedCommit
+from protocol.groups.testimony.form import authenticator_hash
+from protocol.groups.testimony.hub_receipt import HubReceipt, commit_hash, sign_hub_receipt
+from protocol.identifiers import AuthorityId
+from protocol.mls.commits import CommitDraft, create_commit, install
+from protocol.mls.founding import found_group
+from protocol.mls.group import Group
+from protocol.mls.structures.proposals import Add, GroupContextExtensions, Proposal, Remove
+from protocol.mls.suites import PRODUCT_SUITE
+from protocol.receipts import Issuer
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a commit of ours leads to.
+
+    Attributes:
+        group: in the new epoch.
+        commit: what the members get; None for the commit that filled a new group.
+        invitations: what the joiners get.
+    """
+
+    group: Group
+    commit: OrderedCommit | None = field(repr=False)
+    invitations: dict[AuthorityId, Invitation] = field(repr=False)
+
+
+def found(
+    bench: Workbench,
+    tx: Transaction,
+    policy: ProfilePolicy,
+    *,
+    group_id: bytes,
+    extension: ConsultationExtension,
+    packages: Sequence[UsablePackage],
+) -> Changed:
+    """Make a group with everybody in it.
+
+    Args:
+        bench: what we work with.
+        tx: the transaction; a leaf key may be made in it.
+        policy: of this moment; it must know the certificates of the packages.
+        group_id: 32 octets that were drawn for it.
+        extension: what the group is for.
+        packages: of everybody else.
+
+    Raises:
+        LocalProtocolError: one of the packages can't be used.
+        NodeError: this node can certify no leaf key now.
+    """
+    leaf = current_leaf_key(bench, tx)
+    alone = found_group(
+        PRODUCT_SUITE,
+        group_id,
+        draft_of(leaf, bench.entropy),
+        extensions=context_extensions(extension),
+        entropy=bench.entropy,
+    )
+    draft = CommitDraft(proposals=[Add(one.package) for one in packages], path=False)
+    pending = create_commit(alone, draft, policy, bench.entropy)
+    certificates = (leaf.certificate, *(one.certificate for one in packages))
+    return Changed(pending.next_group, None, _invitations(packages, pending.welcomes, certificates))
+
+
+def change(
+    bench: Workbench,
+    group: Group,
+    policy: ProfilePolicy,
+    *,
+    packages: Sequence[UsablePackage],
+    removed: Collection[AuthorityId],
+) -> Changed:
+    """Take authorities in and out of a group of which this node is the hub.
+
+    Args:
+        bench: what we work with.
+        group: as it is.
+        policy: of this moment.
+        packages: of those who come.
+        removed: who goes.
+
+    Raises:
+        LocalProtocolError: we are not the hub, or a rule would be broken.
+        NodeError: this node can sign nothing now.
+    """
+    extension = parse_context_extensions(group.context.extensions)
+    if extension.hub != bench.name:
+        raise LocalProtocolError("only the hub changes the members", code=ReasonCode.ILLEGAL_MOVE)
+    names = [identity_in(one.package.leaf_node).name for one in packages]
+    roster = {*extension.roster, *(name.authority for name in names)}.difference(removed)
+    after = amended(
+        extension,
+        roster=roster,
+        successors=[one for one in (*extension.successors, *names) if one.authority in roster],
+    )
+    leaves = [number for number, leaf in group.tree.members() if identity_in(leaf).name.authority in removed]
+    proposals: list[Proposal] = [
+        *(Remove(number) for number in leaves),
+        *(Add(one.package) for one in packages),
+        GroupContextExtensions(context_extensions(after)),
+    ]
+    draft = CommitDraft(proposals=proposals)
+    pending = create_commit(group, draft, policy, bench.entropy)
+    if pending.group is None:
+        raise LocalProtocolError("a commit from outside")
+    entered = install(pending.group, pending.next_group, bench.now_ms())
+    commit = OrderedCommit(
+        pending.message,
+        _receipt(bench, group, entered, pending.message),
+        tuple(one.certificate for one in packages),
+    )
+    certificates = certificates_in(entered, policy.certificates)
+    return Changed(entered, commit, _invitations(packages, pending.welcomes, certificates))
+
+
+def certificates_in(group: Group, known: Certificates) -> tuple[bytes, ...]:
+    """Return the certificates of all leaves of a group."""
+    return tuple(known[identity_in(leaf).certificate_hash] for _, leaf in group.tree.members())
+
+
+def _receipt(bench: Workbench, group: Group, entered: Group, commit: bytes) -> bytes:
+    signer, now = bench.signer(), bench.clock.now()
+    return sign_hub_receipt(
+        signer,
+        HubReceipt(
+            group_id=group.group_id,
+            epoch=group.epoch,
+            commit=commit_hash(commit),
+            authenticator=authenticator_hash(entered.epoch_authenticator),
+            created=now.replace(microsecond=now.microsecond // 1000 * 1000),
+            issuer=Issuer(bench.name.authority, bench.name.node, signer.key_id),
+        ),
+    )
+
+
+def _invitations(
+    packages: Sequence[UsablePackage], welcomes: Sequence[bytes], certificates: tuple[bytes, ...]
+) -> dict[AuthorityId, Invitation]:
+    names = [identity_in(one.package.leaf_node).name.authority for one in packages]
+    return {name: Invitation(welcome, certificates) for name, welcome in zip(names, welcomes, strict=True)}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the hub of a group does in a transaction: gives a consultation its group, and changes who is in it.
+
+1. A group has its id from the first moment, so envelopes can be framed before it exists.
+2. Packages are marked as used in the transaction that stores what they were used for.
+3. The hub's own commits stand in the same log as those of others: one commit for each epoch.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from globe_node.groups import changing, records
+from globe_node.groups.book import GroupBook
+from globe_node.groups.changing import Changed
+from globe_node.groups.packages import stock
+from globe_node.groups.packages.stock import UsablePackage
+from globe_node.groups.records import CommitRow, GroupStatus, LinkRow
+from protocol.envelope import routing_id_of
+from protocol.errors import LocalProtocolError, ReasonCode
+from protocol.groups.membership import identity_in
+from protocol.groups.opening import founding_extension
+from protocol.groups.profile import GROUP_ID_BYTES
+from protocol.groups.sealed import Invitation
+from protocol.identifiers import AuthorityId, ConsultationId, NodeName
+
+
+def begin(book: GroupBook, consultation: ConsultationId, roster: Collection[AuthorityId]) -> LinkRow:
+    """Give a new consultation a group that does not exist yet, with this node as its hub."""
+    group_id = book.bench.entropy.random_bytes(GROUP_ID_BYTES)
+    link = LinkRow(
+        group_id=group_id,
+        consultation=consultation,
+        routing_id=routing_id_of(group_id),
+        hub=str(book.bench.name),
+        roster=tuple(sorted(roster)),
+        status=GroupStatus.AWAITING_KEYS,
+        epoch=0,
+        changed_ms=book.now_ms,
+    )
+    book.put_link(link)
+    return link
+
+
+def find_packages(
+    book: GroupBook, names: Iterable[NodeName]
+) -> tuple[list[UsablePackage], list[AuthorityId]]:
+    """Return a key package for each node, and those authorities of whom there is none."""
+    found = {name: stock.find(book.bench, book.tx, name) for name in names}
+    missing = [name.authority for name, package in found.items() if package is None]
+    return [package for package in found.values() if package is not None], missing
+
+
+def open_group(
+    book: GroupBook, link: LinkRow, opening: bytes, packages: Sequence[UsablePackage]
+) -> Mapping[AuthorityId, Invitation]:
+    """Found the group of a consultation; return the invitations of its members.
+
+    Args:
+        book: the groups of the transaction.
+        link: awaits keys.
+        opening: the octets of the record that opens the consultation.
+        packages: one for each other member; they are used up.
+
+    Raises:
+        LocalProtocolError: a package can't be used.
+        NodeError: this node can certify no leaf key now.
+    """
+    names = sorted(identity_in(one.package.leaf_node).name for one in packages)
+    policy = book.policy(one.certificate for one in packages)
+    changed = changing.found(
+        book.bench,
+        book.tx,
+        policy,
+        group_id=link.group_id,
+        extension=founding_extension(opening, names),
+        packages=packages,
+    )
+    stock.mark(book.bench, book.tx, packages)
+    book.enter(link, changed.group, policy)
+    return changed.invitations
+
+
+def change_members(
+    book: GroupBook, link: LinkRow, packages: Sequence[UsablePackage], removed: Collection[AuthorityId]
+) -> Changed:
+    """Take authorities into an open group of ours, and out of it, by one commit.
+
+    Raises:
+        LocalProtocolError: we are not the hub, or a package can't be used.
+        NodeError: this node can sign nothing now.
+    """
+    group = book.require_group(link)
+    policy = book.policy(one.certificate for one in packages)
+    changed = changing.change(book.bench, group, policy, packages=packages, removed=removed)
+    if changed.commit is not None:
+        log_commit(book, link, group.epoch, changed.commit.commit, changed.commit.receipt)
+    stock.mark(book.bench, book.tx, packages)
+    book.enter(link, changed.group, policy)
+    return changed
+
+
+def log_commit(book: GroupBook, link: LinkRow, epoch: int, commit: bytes, receipt: bytes) -> None:
+    """Give a commit its place in the order of its group.
+
+    Raises:
+        LocalProtocolError: another one has it (`id_conflict`).
+    """
+    row = CommitRow(link.group_id, epoch, commit, receipt, book.now_ms)
+    if not records.add_commit(book.tx, row):
+        raise LocalProtocolError("a place that is taken by another commit", code=ReasonCode.ID_CONFLICT)

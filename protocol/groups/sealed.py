@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the sealed part of an envelope is in a group: messages, invitations, commits. It opens nothing.
+
+1. The frame of an envelope is bound to an application message by its hash, which is sent as authenticated
+   data: nobody can move a message to another frame.
+2. The first octet of what a message says tells a record from a statement about the group.
+3. An invitation and a commit bring the leaf certificates that their reader may not have.
+
+application: MLSMessage, which says u8 1 ... (a signed record), or u8 2 || a joined statement
+invitation : u8 1 || op(Welcome, an MLSMessage) || u8 n || n * op(leaf certificate)
+commit     : u8 1 || op(commit, an MLSMessage) || op(hub receipt) || u8 n || n * op(leaf certificate)
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from hashlib import sha256
+
+from protocol import limits
+from protocol.envelope import padded_length
+from protocol.errors import MalformedError, ReasonCode, UnsupportedVersionError
+from protocol.groups.certificate import MAX_LEAF_CERTIFICATE_BYTES
+from protocol.groups.testimony.hub_receipt import MAX_HUB_RECEIPT_BYTES
+from protocol.identifiers import Digest
+from protocol.octets import Reader, Writer
+
+_VERSION = 1
+
+
+class Said(IntEnum):
+    """What an application message says, by its first octet."""
+
+    RECORD = 1
+    JOINED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a joiner gets.
+
+    Attributes:
+        welcome: an `MLSMessage`.
+        certificates: of the leaves of the group.
+
+    Spec: PROTOCOL.md section 7.
+    """
+
+    welcome: bytes = field(repr=False)
+    certificates: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def digest(self) -> Digest:
+        """Return the hash by which receipts name it."""
+        return Digest(sha256(self.welcome).hexdigest())
+
+    def to_bytes(self) -> bytes:
+        """Write the sealed part."""
+        return _with_certificates(Writer().u8(_VERSION).op(self.welcome), self.certificates)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedCommit:
+    """A commit with the place that the hub gave it.
+
+    Attributes:
+        commit: an `MLSMessage`.
+        receipt: of the hub.
+        certificates: of the leaves that it brings.
+
+    Spec: PROTOCOL.md section 7.
+    """
+
+    commit: bytes = field(repr=False)
+    receipt: bytes = field(repr=False)
+    certificates: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def digest(self) -> Digest:
+        """Return the hash by which receipts name it."""
+        return Digest(sha256(self.commit).hexdigest())
+
+    def to_bytes(self) -> bytes:
+        """Write the sealed part."""
+        writer = Writer().u8(_VERSION).op(self.commit).op(self.receipt)
+        return _with_certificates(writer, self.certificates)
+
+
+def parse_invitation(data: bytes) -> Invitation:
+    """Read an invitation.
+
+    Raises:
+        UnsupportedVersionError: another version.
+        MalformedError: cut off, or more than the bounds.
+
+    Spec: PROTOCOL.md section 7.
+    """
+    reader = _begin(data)
+    return Invitation(reader.op(limits.MAX_WELCOME_BYTES), _certificates(reader))
+
+
+def parse_ordered_commit(data: bytes) -> OrderedCommit:
+    """Read a commit with its hub receipt.
+
+    Raises:
+        UnsupportedVersionError: another version.
+        MalformedError: cut off, or more than the bounds.
+
+    Spec: PROTOCOL.md section 7.
+    """
+    reader = _begin(data)
+    commit, receipt = reader.op(limits.MAX_COMMIT_BYTES), reader.op(MAX_HUB_RECEIPT_BYTES)
+    return OrderedCommit(commit, receipt, _certificates(reader))
+
+
+def kind_of(data: bytes) -> Said:
+    """Return what an application message says.
+
+    Raises:
+        UnsupportedVersionError: something that is not known here.
+
+    Spec: PROTOCOL.md section 7.
+    """
+    if data[:1] not in (bytes((Said.RECORD,)), bytes((Said.JOINED,))):
+        raise UnsupportedVersionError("a message that says something unknown")
+    return Said(data[0])
+
+
+def joined_message(statement: bytes) -> bytes:
+    """Return what a message says that brings a joined statement."""
+    return bytes((Said.JOINED,)) + statement
+
+
+def frame_binding(frame: bytes) -> bytes:
+    """Return the authenticated data of a message in a frame."""
+    return sha256(frame).digest()
+
+
+def padding_for(size: int) -> int:
+    """Return how many zeros follow content of a size."""
+    return padded_length(size) - size
+
+
+def _begin(data: bytes) -> Reader:
+    reader = Reader(data)
+    if reader.u8() != _VERSION:
+        raise UnsupportedVersionError("a sealed part of another version")
+    return reader
+
+
+def _with_certificates(writer: Writer, certificates: tuple[bytes, ...]) -> bytes:
+    writer.u8(len(certificates))
+    for certificate in certificates:
+        writer.op(certificate)
+    return writer.to_bytes()
+
+
+def _certificates(reader: Reader) -> tuple[bytes, ...]:
+    count = reader.u8()
+    if count > limits.MAX_GROUP_MEMBERS:
+        raise MalformedError("more certificates than a group has leaves", code=ReasonCode.TOO_LARGE)
+    found = tuple(reader.op(MAX_LEAF_CERTIFICATE_BYTES) for _ in range(count))
+    reader.finish()
+    return found
