@@ -10,6 +10,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from enum import IntEnum
+from struct import unpack
 from typing import Protocol, TypeVar
 
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode
@@ -129,8 +130,17 @@ def write_numbers(writer: Writer, numbers: tuple[int, ...]) -> None:
 
 
 def read_numbers(reader: Reader) -> tuple[int, ...]:
-    """Take a vector of integers of 16 bits."""
-    return read_list(reader, Reader.u16)
+    """Take a vector of integers of 16 bits; what `read_list` does, in one step.
+
+    Raises:
+        MalformedError: too many (`too_large`), or half of one at the end.
+    """
+    octets = read_vector(reader)
+    if len(octets) > 2 * MAX_MLS_LIST_ITEMS:
+        raise MalformedError("a list with too many items", code=ReasonCode.TOO_LARGE)
+    if len(octets) % 2:
+        raise malformed("cut off within a field")
+    return unpack(f">{len(octets) // 2}H", octets)
 
 
 def write_optional(writer: Writer, value: T | None, write: Callable[[Writer, T], object]) -> None:
