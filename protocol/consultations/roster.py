@@ -201,15 +201,20 @@ def joined_by(record: Record, body: Members) -> Roster:
     return Roster(requester, dict.fromkeys(sorted(before), State.SENT))
 
 
-def members_before(record: Record, body: Body) -> frozenset[AuthorityId]:
-    """Return who took part before a record of the requester, as the record says."""
+def members_before(record: Record, body: Body | None) -> frozenset[AuthorityId]:
+    """Return who took part before a record of the requester, as the record says.
+
+    Args:
+        record: the record.
+        body: its body; only that of a change of the members matters.
+    """
     if isinstance(body, Members):
         return frozenset(map(AuthorityId, (*body.roster, *body.removed))).difference(body.added)
     return members_after(record, body)
 
 
-def members_after(record: Record, body: Body) -> frozenset[AuthorityId]:
-    """Return who takes part after a record of the requester, as the record says."""
+def members_after(record: Record, body: Body | None) -> frozenset[AuthorityId]:
+    """Return who takes part after a record of the requester; the arguments are those of `members_before`."""
     if isinstance(body, Members):
         return frozenset(map(AuthorityId, body.roster))
     return frozenset((record.author.authority, *record.recipients))

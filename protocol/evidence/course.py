@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the records and receipts of a bundle fit each other: chains, attachments, references, deliveries.
 
-It verifies no signature: `signers` does.
+It verifies no signature (`signers`) and does not say who is a member (`parties`). All records of a
+consultation are for all its members; so whatever is absent is missing, but for what `parties` explains.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -12,11 +13,14 @@ from itertools import groupby
 
 from protocol.errors import RemoteProtocolError
 from protocol.evidence.exhibits import Exhibit, Slip
+from protocol.evidence.parties import Parties, parties_of
 from protocol.evidence.report import Check, Delivery, Finding
 from protocol.identifiers import AuthorityId, ConsultationId, Digest, RecordId
 from protocol.receipts import DeliveryState, ReceiptEntry, advance
 
 Records = Mapping[Digest, Exhibit]
+Absence = tuple[Finding, str]
+"""What it means that a record is not in a bundle, and in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +52,62 @@ class Course:
         consultation: which one they must belong to.
         records: by hash.
         ids: their ids.
-        parties: their authors and recipients.
+        parties: who took part.
+        met: by hash of a record, the authorities of which its author had seen a record that is here.
     """
 
     consultation: ConsultationId
     records: Records
     ids: Set[RecordId]
-    parties: Set[AuthorityId]
+    parties: Parties
+    met: Mapping[Digest, Set[AuthorityId]]
 
-    @property
-    def absence(self) -> tuple[Finding, str]:
-        """What it means that a record is not here.
+    def absent_seen(self, exhibit: Exhibit, authority: AuthorityId) -> Absence:
+        """Return what it means that a record is not here that this one has seen."""
+        parties = self.parties
+        if parties.farewell == exhibit.digest:
+            return Finding.NOTED, "not here; it may have come after a removal"
+        if parties.added_later and authority not in self.met[exhibit.digest]:
+            return Finding.NOTED, "not here; it may be from before an addition"
+        if authority in parties.left:
+            return Finding.NOTED, "not here; its author was removed"
+        return self.absent_link()
 
-        Between two parties everything was for both. Among more, a record may have been for others only, and
-        the bundle of one of them need not have it.
-        """
-        if len(self.parties) > 2:
-            return Finding.NOTED, "not here; it may have been for other parties"
+    def absent_reply(self) -> Absence:
+        """Return what it means that a record is not here to which another one replies."""
+        if self.parties.added_later or self.parties.left:
+            return Finding.NOTED, "not here; it may be from before an addition, or from after a removal"
+        return Finding.INCOMPLETE, "missing"
+
+    def absent_start(self) -> Absence:
+        """Return what it means that a chain lacks its beginning."""
+        if self.parties.added_later:
+            return Finding.NOTED, "not here; it may be from before an addition"
+        return self.absent_link()
+
+    def absent_link(self) -> Absence:
+        """Return what it means that a chain lacks a record between others."""
+        if self.parties.returned:
+            return Finding.NOTED, "not here; somebody was away for a time"
         return Finding.INCOMPLETE, "missing"
 
 
 def course_of(consultation: ConsultationId, exhibits: Iterable[Exhibit]) -> Course:
-    """Look at all records of a bundle."""
+    """Look at all records of a bundle; they are in its order."""
+    exhibits = tuple(exhibits)
     records = {exhibit.digest: exhibit for exhibit in exhibits}
-    contents = [exhibit.content for exhibit in records.values()]
+    met: dict[Digest, Set[AuthorityId]] = {}
+    for _, chain in chains_of(exhibits):
+        known: frozenset[AuthorityId] = frozenset()
+        for exhibit in chain:
+            known |= {who for who, digest in exhibit.content.seen.items() if digest in records}
+            met[exhibit.digest] = known
     return Course(
         consultation=consultation,
         records=records,
-        ids={content.record_id for content in contents},
-        parties={name for content in contents for name in (content.author.authority, *content.recipients)},
+        ids={exhibit.content.record_id for exhibit in exhibits},
+        parties=parties_of(consultation, exhibits),
+        met=met,
     )
 
 
@@ -85,7 +116,8 @@ def chain_check(name: str, chain: tuple[Exhibit, ...], course: Course) -> Check:
 
     Spec: PROTOCOL.md section 14.2.
     """
-    gap, place, before = 0, 0, ""
+    first = chain[0].content.author_seq
+    gap, place, before = 0, first - 1, chain[0].content.prev
     for exhibit in chain:
         content = exhibit.content
         if content.author_seq != place + 1:
@@ -94,8 +126,11 @@ def chain_check(name: str, chain: tuple[Exhibit, ...], course: Course) -> Check:
             return Check(name, "order", Finding.FAILS, f"{exhibit.part} follows another record")
         place, before = content.author_seq, exhibit.digest
     if gap:
-        finding, words = course.absence
+        finding, words = course.absent_link()
         return Check(name, "order", finding, f"record {gap} of the chain is {words}")
+    if first > 1:
+        finding, words = course.absent_start()
+        return Check(name, "order", finding, f"record 1 of the chain is {words}")
     return Check(name, "order", Finding.HOLDS, f"1 to {len(chain)} without a gap")
 
 
@@ -123,19 +158,21 @@ def proven_times(
 
 
 def record_checks(exhibit: Exhibit, course: Course) -> Iterator[Check]:
-    """Check what a record refers to: its consultation, attachments, what it has seen and replies to."""
+    """Check what a record refers to: consultation, members, attachments, what it has seen and replies to."""
     content = exhibit.content
     if content.consultation != course.consultation:
         yield exhibit.check("consultation", Finding.FAILS, "it belongs to another consultation")
+    yield course.parties.check(exhibit)
     yield _attachments_check(exhibit)
-    finding, words = course.absence
     for authority, digest in content.seen.items():
         seen = course.records.get(digest)
         if seen is None:
+            finding, words = course.absent_seen(exhibit, authority)
             yield exhibit.check("seen", finding, f"a record of {authority} that it has seen is {words}")
         elif seen.content.author.authority != authority:
             yield exhibit.check("seen", Finding.FAILS, f"not a record of {authority}")
     if content.in_reply_to and content.in_reply_to not in course.ids:
+        finding, words = course.absent_reply()
         yield exhibit.check("reply", finding, f"the record it replies to is {words}")
 
 

@@ -16,7 +16,7 @@ class Finding(StrEnum):
 
     HOLDS = "holds"
     NOTED = "noted"
-    """Something is not here that the exporter need not have had: it may have been for other parties."""
+    """Something is not here that the exporter need not have had: somebody was added later, or removed."""
     INCOMPLETE = "incomplete"
     """Something that must exist is not in the bundle."""
     DISPUTED = "disputed"

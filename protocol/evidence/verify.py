@@ -5,8 +5,9 @@ Trusts neither who made the file nor who handed it over. It does not judge what 
 
 1. The directory is replayed from its statements; keys come from there and from nowhere else.
 2. Every octet of the file is covered: by a signature, by a hash that is signed, or by the one form it has.
-3. Nothing that the records speak of may be missing, unless it may have been for other parties. What nobody
-   refers to can still have been left out: only receipts and the other side can show that.
+3. Nothing that the records speak of may be missing, unless the exporter need not have had it: it was added
+   later, or somebody was removed. What nobody refers to can still have been left out: only receipts and the
+   other members can show that.
 """
 
 from collections.abc import Mapping

@@ -16,6 +16,7 @@ from protocol.identifiers import (
     DirectoryView,
     NodeId,
     RecordId,
+    owned_uuid7,
     uuid7,
 )
 from protocol.interfaces import Signer
@@ -52,7 +53,8 @@ class CaseFile:
     def __init__(self, network: SampleNetwork) -> None:
         self.network = network
         self.entropy = SeededEntropy("case file")
-        self.consultation = ConsultationId(self._id())
+        now_ms = int(START.timestamp() * 1000)
+        self.consultation = ConsultationId(str(owned_uuid7(now_ms, self.entropy.random_bytes(10), A)))
         self.signed: list[SignedRecord] = []
         self.receipts: list[bytes] = []
         self._chains: dict[tuple[AuthorityId, str], list[Digest]] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from globe_node.cli.main import main
 from globe_node.cli.templates import template_of
 from globe_node.errors import ExitCode
 from protocol.codes.message_types import MessageType
@@ -63,6 +64,18 @@ async def test_an_authority_joins_and_another_one_leaves(tmp_path: Path, capsys:
         assert "state CLOSED" in await shown(c, case, capsys)
         assert await b.run("consult", "add", case, "--authority", C, *REASON) == ExitCode.REFUSED_BY_POLICY
         assert "only the authority that opened" in capsys.readouterr().err
+        await export_everywhere((a, b, c), case, tmp_path, capsys)
+
+
+async def export_everywhere(nodes: tuple[House, ...], case: str, folder: Path, capsys: Capture) -> None:
+    """The evidence of each member must hold."""
+    for number, node in enumerate(nodes):
+        file = folder / f"{number}.anp1"
+        capsys.readouterr()
+        assert await node.run("evidence", "export", case, "--output", str(file), "--json") == ExitCode.OK
+        network = json.loads(capsys.readouterr().out)["network"]
+        verdict = main(["evidence", "verify", str(file), "--root", network])
+        assert verdict == ExitCode.OK, capsys.readouterr().out
 
 
 async def test_what_a_new_member_is_asked_may_be_another_request(tmp_path: Path, capsys: Capture) -> None:
