@@ -3,8 +3,9 @@
 
 1. A defect is put into the code object of the live function, so every importer has it, and a child process
    that ends takes it away again.
-2. A defect is noticed if a test fails, or if the tests take ten times as long.
-3. Tests are collected once; the fastest that reach the function come first, and the first failure ends.
+2. A defect is noticed if a test fails. If the tests take ten times as long, that is counted apart.
+3. Tests are collected once; the fastest that reach the function come first, and the first failure ends. After
+   `TEST_SECONDS` of tests the slower ones are left out: a defect that only they notice counts as missed.
 """
 
 import importlib
@@ -23,6 +24,7 @@ from tests.house.source import ROOT
 from tests.mutation.operators import Mutant, mutants
 
 POLL_SECONDS = 0.005
+TEST_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,18 @@ class Planted:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the defects."""
+    """What became of the defects.
+
+    Attributes:
+        noticed: a test failed.
+        slow: the tests did not end in time; noticed too, but worth a look.
+        missed: all tests passed, or none comes by.
+        left: not planted any more.
+        broken: tests that fail without any defect.
+    """
 
     noticed: list[Planted] = field(default_factory=list)
+    slow: list[Planted] = field(default_factory=list)
     missed: list[Planted] = field(default_factory=list)
     left: list[Planted] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
@@ -113,15 +124,25 @@ class MutationSession:
             over = time.monotonic() - started > self._seconds
             while waiting and not over and len(running) < self._processes:
                 one = waiting.pop(0)
-                chosen = sorted(self._reached.get(one.place, ()))
+                chosen, seconds = self._chosen(one)
                 if not chosen:
                     self.outcome.missed.append(one)
                     continue
-                deadline = time.monotonic() + 3 + 10 * sum(seconds for seconds, _ in chosen)
-                running[self._child(session, one, [index for _, index in chosen])] = one, deadline
+                running[self._child(session, one, chosen)] = one, time.monotonic() + 3 + 10 * seconds
             self._gather(running)
             if over:
                 self.outcome.left, waiting = waiting, []
+
+    def _chosen(self, one: Planted) -> tuple[list[int], float]:
+        """Return the tests to run for a defect, and how long they took without it."""
+        chosen: list[int] = []
+        total = 0.0
+        for seconds, index in sorted(self._reached.get(one.place, ())):
+            if chosen and total + seconds > TEST_SECONDS:
+                break
+            chosen.append(index)
+            total += seconds
+        return chosen, total
 
     def _gather(self, running: dict[int, tuple[Planted, float]]) -> None:
         """Take the verdict of children that ended; end those whose time is over."""
@@ -130,8 +151,10 @@ class MutationSession:
             if not ended and time.monotonic() > deadline:
                 os.kill(process, signal.SIGKILL)
                 ended, status = os.waitpid(process, 0)
-            if ended:
+                self.outcome.slow.append(one)
+            elif ended:
                 (self.outcome.noticed if status else self.outcome.missed).append(one)
+            if ended:
                 del running[process]
         time.sleep(POLL_SECONDS)
 

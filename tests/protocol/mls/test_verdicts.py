@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Groups give the verdicts that the rest of the product gives, on all outside cases about keys and signatures."""
+"""Groups judge keys and signatures as the rest of the product does, on all outside cases."""
 
 from collections.abc import Callable
 
