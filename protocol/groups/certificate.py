@@ -104,10 +104,6 @@ class LeafCertificate:
             }
         )
 
-    def covers(self, at: datetime) -> bool:
-        """Say whether a moment lies in the time of the certificate."""
-        return self.not_before <= at < self.not_after
-
 
 @dataclass(frozen=True, slots=True)
 class SignedLeafCertificate:

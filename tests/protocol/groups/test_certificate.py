@@ -236,3 +236,11 @@ def test_what_the_rules_say_may_be_issued_enters() -> None:
     not_before, not_after = leaf_validity(node, START)
     data = issued(leaf_certificate(not_before=not_before, not_after=not_after, node=NodeId("main")))
     verify_leaf_certificate(data, STATE, START)
+
+
+def test_a_certificate_may_end_with_that_of_its_issuer() -> None:
+    node = STATE.node_with_key(AuthorityId("xa-acc"), NODE.key_id)
+    late = node.not_after - DAY
+    not_before, not_after = leaf_validity(node, late)
+    assert not_after == node.not_after
+    verify_leaf_certificate(issued(leaf_certificate(not_before=not_before, not_after=not_after)), STATE, late)

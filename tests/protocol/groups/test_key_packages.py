@@ -59,6 +59,8 @@ def test_a_package_is_used_in_its_lifetime() -> None:
         verify_usable(ONE, at)
     refused(lambda: verify_usable(ONE, START - SECOND), ReasonCode.NOT_YET_VALID)
     refused(lambda: verify_usable(ONE, END), ReasonCode.EXPIRED)
+    verify_usable(package(lifetime=Lifetime(SECONDS, SECONDS + MONTH)), START)
+    verify_usable(package(lifetime=Lifetime(SECONDS, SECONDS)), START)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ def test_the_context_has_exactly_two_extensions() -> None:
         pytest.param([REQUIRED], ReasonCode.BAD_CONTENT, id="no consultation"),
         pytest.param([CONSULTATION], ReasonCode.BAD_CONTENT, id="no required capabilities"),
         pytest.param([CONSULTATION, CONSULTATION], ReasonCode.BAD_CONTENT, id="twice"),
+        pytest.param([REQUIRED, CONSULTATION, CONSULTATION], ReasonCode.BAD_CONTENT, id="one twice"),
         pytest.param(
             [REQUIRED, CONSULTATION, Extension(GREASE[3], b"")], ReasonCode.BAD_CONTENT, id="an unknown one"
         ),

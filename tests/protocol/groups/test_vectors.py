@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our own test data says what this software does, and is what the script makes."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache, partial
+from typing import Any
+
+import pytest
+
+from protocol import canonical
+from protocol.groups.certificate import leaf_certificate_hash, verify_leaf_certificate, verify_standing_leaf
+from protocol.groups.credential import parse_identity
+from protocol.groups.extension import parse_consultation_extension
+from protocol.groups.testimony.control import verify_control
+from protocol.groups.testimony.hub_receipt import (
+    commit_hash,
+    parse_equivocation,
+    verify_equivocation,
+    verify_hub_receipt,
+)
+from protocol.groups.testimony.joined import verify_joined
+from protocol.octets import parse_base64
+from protocol.signing.composite import parse_public_key
+from tests.support.refusals import value_or_reason
+from tests.vectors.files import Document, read_file, written
+from tests.vectors.groups import DIRECTORIES, FILES, facts
+
+Case = dict[str, Any]
+
+
+def judged_by(case: Case) -> tuple[Any, datetime]:
+    return DIRECTORIES[case["directory"]], canonical.parse_moment(case["at"])
+
+
+def leaf_certificate(data: bytes, case: Case) -> None:
+    verify = {"enters": verify_leaf_certificate, "stands": verify_standing_leaf}[case["question"]]
+    verify(data, *judged_by(case))
+    if "hash" in case:
+        assert leaf_certificate_hash(data).hex() == case["hash"]
+
+
+def identity(data: bytes, case: Case) -> None:
+    read, value = parse_identity(data), case["value"]
+    assert (*read.name, read.certificate_hash.hex()) == tuple(value.values())
+    assert read.to_bytes() == data
+
+
+def consultation_extension(data: bytes, case: Case) -> None:
+    read, value = parse_consultation_extension(data), case["value"]
+    assert read.consultation == value["consultation"]
+    assert str(read.hub) == value["hub"]
+    assert [str(name) for name in read.successors] == value["successors"]
+    assert list(read.roster) == value["roster"]
+    assert str(read.policy_version) == value["policy_version"]
+    assert read.opening.hex() == value["opening"]
+    assert read.to_bytes() == data
+
+
+def hub_receipt(data: bytes, case: Case) -> None:
+    if case["kind"] == "equivocation":
+        proof = parse_equivocation(data)
+        hub = verify_equivocation(proof, *judged_by(case))
+        assert str(hub) == case["hub"]
+        assert proof.to_bytes() == data
+        return
+    receipt = verify_hub_receipt(data, *judged_by(case))
+    if "commit" in case:
+        assert receipt.commit == commit_hash(parse_base64(case["commit"]))
+
+
+def joined(data: bytes, case: Case) -> None:
+    verify_joined(data, *judged_by(case))
+
+
+def control(data: bytes, case: Case) -> None:
+    verify_control(data, *judged_by(case))
+
+
+READERS: dict[str, Callable[[bytes, Case], None]] = {
+    "leaf_certificates.json": leaf_certificate,
+    "identities.json": identity,
+    "consultation_extensions.json": consultation_extension,
+    "hub_receipts.json": hub_receipt,
+    "joined.json": joined,
+    "controls.json": control,
+}
+
+
+@cache
+def document(name: str) -> Document:
+    return read_file(name)
+
+
+CASES = [(name, case) for name in FILES for case in document(name)["cases"]]
+
+
+def test_every_file_is_read() -> None:
+    assert READERS.keys() == FILES.keys()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_what_the_script_makes(name: str) -> None:
+    """Signatures draw chance: the script takes those of the file that verify, and makes the others anew."""
+    assert written(FILES[name](document(name))) == written(document(name))
+
+
+@pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['name']}" for name, case in CASES])
+def test_a_case_has_the_result_that_it_says(name: str, case: Case) -> None:
+    found = value_or_reason(partial(READERS[name], parse_base64(case["octets"]), case))
+    assert ("ok" if found is None else found.value) == case["result"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_cases_have_names_and_both_results(name: str) -> None:
+    cases = document(name)["cases"]
+    assert len({case["name"] for case in cases}) == len(cases)
+    assert len({case["result"] == "ok" for case in cases}) == 2
+
+
+def test_the_facts_are_those_of_the_directories() -> None:
+    for name in FILES:
+        told = document(name)
+        if "directories" in told:
+            assert told["directories"] == facts()
+            for key_id, key in told["signing_keys"].items():
+                assert parse_public_key(parse_base64(key)).key_id == key_id
