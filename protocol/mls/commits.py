@@ -137,6 +137,8 @@ def install(group: Group, next_group: Group, now_ms: int) -> Group:
     """
     if group.group_id != next_group.group_id or group.epoch + 1 != next_group.epoch:
         raise LocalProtocolError("a commit of another epoch cannot be installed")
+    if next_group.resumptions[1:2] != group.resumptions[:1]:
+        raise LocalProtocolError("a commit of another branch of the group cannot be installed")
     return replace(next_group, past=past_of(group, now_ms))
 
 

@@ -320,6 +320,17 @@ def test_a_commit_that_lost_cannot_be_installed() -> None:
     declines(lambda: install(after, mine.next_group, NOW_MS), match="another epoch")
 
 
+def test_a_commit_of_another_branch_cannot_be_installed() -> None:
+    """Two members who followed different commits are in epochs of one number and of two groups."""
+    one, other = members(2)
+    mine = create_commit(one, CommitDraft(), POLICY, SeededEntropy("mine"))
+    theirs = create_commit(other, CommitDraft(), POLICY, SeededEntropy("theirs"))
+    assert mine.group is not None
+    later = create_commit(install(mine.group, mine.next_group, NOW_MS), CommitDraft(), POLICY, ENTROPY)
+    elsewhere = follow(one, theirs.message)
+    declines(lambda: install(elsewhere, later.next_group, NOW_MS), match="another branch")
+
+
 def test_a_commit_that_lost_used_up_its_key() -> None:
     one, other, third = members(3)
     mine = create_commit(one, CommitDraft(), POLICY, SeededEntropy("mine"))
