@@ -26,6 +26,7 @@ def test_a_tree_grows_and_shrinks_at_its_right_edge() -> None:
     for leaf, size in ((1, 2), (2, 4), (3, 4), (4, 8)):
         assert grove.add() == leaf
         assert grove.tree.leaf_count == size
+        assert len(grove.tree.nodes) == 2 * size - 1
     tree = grove.tree.remove_leaf(3)
     assert tree.leaf_count == 8
     tree = tree.remove_leaf(4)
@@ -107,6 +108,8 @@ def test_a_tree_has_a_largest_size() -> None:
         parse_tree(SUITE_1, ratchet_tree_bytes((*tree.nodes, None, leaf)))
     assert refused.value.code == ReasonCode.TOO_LARGE
     assert parse_tree(SUITE_1, tree.to_bytes()) == tree
+    half = RatchetTree(SUITE_1, tree.nodes[: MAX_MLS_TREE_LEAVES - 1], [None] * (MAX_MLS_TREE_LEAVES - 1))
+    assert half.add_leaf(leaf)[0].leaf_count == MAX_MLS_TREE_LEAVES
 
 
 def test_a_filtered_path_leaves_out_whoever_has_nobody_beside() -> None:
@@ -135,6 +138,14 @@ def test_hashes_that_are_remembered_are_those_of_a_fresh_tree() -> None:
         fresh = parse_tree(grove.suite, change.to_bytes())
         assert change == fresh
         assert change.tree_hash() == fresh.tree_hash()
+
+
+def test_only_hashes_above_a_change_are_made_again() -> None:
+    tree = grown(8).tree
+    tree.tree_hash()
+    changed = tree.update_leaf(5, grown(1).content(0))
+    assert [node for node, known in enumerate(changed._hashes) if known is None] == [7, 9, 10, 11]
+    assert changed.tree_hash() is changed.tree_hash()
 
 
 def test_an_original_hash_is_that_of_the_tree_before_somebody_came() -> None:
