@@ -8,7 +8,8 @@ Not their form and signatures, which are RFC 9420's, nor whose they are, which `
 2. One more is the *last resort*, marked by an extension: it may be used again, for one new group an hour.
    It is made anew every 7 days.
 3. A Welcome is taken until 14 days after the lifetime ended; then the private keys are deleted.
-4. Init key, leaf key and signature key differ from each other and from all that this node has seen before.
+4. Init key, leaf key and signature key differ from each other. Init key and leaf key differ from all that
+   this node has seen before; the signature key is that of a certificate, and many packages share one.
 """
 
 from collections.abc import Collection, Sequence
@@ -71,13 +72,9 @@ def verify_usable(package: KeyPackage, at: datetime) -> None:
         raise ExpiredError("a key package whose time is over")
 
 
-def key_marks(package: KeyPackage) -> tuple[bytes, bytes, bytes]:
-    """Return the hashes by which a node remembers the keys of a package: init, leaf, signature."""
-    leaf = package.leaf_node
-    init, encryption, signature = (
-        sha256(key).digest() for key in (package.init_key, leaf.encryption_key, leaf.signature_key)
-    )
-    return init, encryption, signature
+def key_marks(package: KeyPackage) -> tuple[bytes, bytes]:
+    """Return the hashes by which a node remembers what serves once: init key, leaf key."""
+    return sha256(package.init_key).digest(), sha256(package.leaf_node.encryption_key).digest()
 
 
 def verify_unseen(package: KeyPackage, seen: Collection[bytes]) -> None:

@@ -6,8 +6,9 @@
    Proposals stand in the commit itself: Add, Remove, GroupContextExtensions, and at most one resumption key.
 3. Only the hub adds, changes the extension, and removes others. A member may remove leaves of its own
    authority.
-4. A commit from outside brings back a node in place of its own old leaf, and does nothing else. The hub
-   cannot come back so: whoever orders commits must know which ones it has ordered.
+4. A commit from outside brings back a node in place of its own old leaf, with another leaf key, and does
+   nothing else: whoever stole the old key cannot take the place of its owner. The hub cannot come back so:
+   whoever orders commits must know which ones it has ordered.
 5. A new leaf of a member, by path or from outside, is that of the same node.
 6. Whoever enters, or commits, has a certificate that covers the moment, by a key in use.
 """
@@ -200,8 +201,11 @@ def _verify_resync(view: CommitView, before: ConsultationExtension) -> None:
     if len(kinds) != 2 or set(kinds) != {ExternalInit, Remove}:
         raise UntrustedError("a commit from outside that is no resync")
     name = identity_in(view.committer_after).name
-    if _name_at(view.tree_before, removals[0].removed) != name:
+    removed = view.tree_before.leaf(removals[0].removed)
+    if removed is None or identity_in(removed).name != name:
         raise UntrustedError("a resync in place of another node")
+    if removed.signature_key == view.committer_after.signature_key:
+        raise UntrustedError("a resync with the leaf key of before")
     if name == before.hub:
         raise UntrustedError("a resync of the hub")
 

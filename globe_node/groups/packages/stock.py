@@ -135,7 +135,7 @@ def _candidates(tx: Transaction, owner: NodeName, now_ms: int) -> list[PeerPacka
 
 
 def _row(octets: bytes, good: GoodPackage, now_ms: int) -> PeerPackageRow:
-    init_key, leaf_key, _ = key_marks(good.package)
+    init_key, leaf_key = key_marks(good.package)
     return PeerPackageRow(
         reference=good.package.reference(PRODUCT_SUITE),
         authority=good.claims.authority,

@@ -327,9 +327,16 @@ def test_a_member_of_a_stopped_authority_commits_nothing() -> None:
 
 
 # --- from outside -------------------------------------------------------------------------------------------
+RENEWED = {
+    name: issued(leaf_certificate(*name, key=leaf_key(f"{name} renewed"), serial="2" * 32))
+    for name in (HUB, OTHER, SECOND, THIRD)
+}
+KNOWS = sample_policy(certificates=list(RENEWED.values()))
+
+
 def resync(name: NodeName = OTHER, *more: Proposal, removed: int = 1, **changes: Any) -> CommitView:
     """A commit from outside by which a node takes the place of a leaf."""
-    leaf = by_path(name)
+    leaf = by_path(name, RENEWED[name], signature_key=leaf_key(f"{name} renewed"))
     tree, place = TREE.remove_leaf(removed).add_leaf(leaf)
     view = commit_view(
         HUB,
@@ -345,37 +352,41 @@ def resync(name: NodeName = OTHER, *more: Proposal, removed: int = 1, **changes:
 
 
 def test_a_node_comes_back_in_place_of_its_own_leaf() -> None:
-    accepted(resync())
-    accepted(resync(OTHER, resumption()))
-    accepted(resync(SECOND, removed=2))
+    accepted(resync(), KNOWS)
+    accepted(resync(OTHER, resumption()), KNOWS)
+    accepted(resync(SECOND, removed=2), KNOWS)
 
 
 @pytest.mark.parametrize("name", [THIRD, SECOND, HUB])
 def test_nobody_comes_in_place_of_another(name: NodeName) -> None:
-    not_allowed(resync(name))
+    not_allowed(resync(name), policy=KNOWS)
+
+
+def test_a_leaf_key_that_may_be_stolen_does_not_come_back() -> None:
+    not_allowed(resync(committer_after=by_path(OTHER)), policy=KNOWS)
 
 
 def test_the_hub_does_not_come_back_so() -> None:
-    not_allowed(resync(HUB, removed=0))
+    not_allowed(resync(HUB, removed=0), policy=KNOWS)
 
 
 def test_a_commit_from_outside_does_nothing_else() -> None:
     for more in (added(THIRD), Remove(2), gce(WIDER), ExternalInit(b"x"), Update(by_path(OTHER))):
-        not_allowed(resync(OTHER, more))
-    not_allowed(resync(OTHER, PreSharedKey(ExternalPskId(b"id", bytes(48)))))
-    not_allowed(resync(OTHER, resumption(), resumption()))
-    not_allowed(resync(proposals=sent(ExternalInit(b"x"))))
-    not_allowed(resync(proposals=sent(Remove(1))))
-    not_allowed(resync(proposals=sent(Remove(1), Remove(2))))
-    not_allowed(resync(**changed(WIDER)))
+        not_allowed(resync(OTHER, more), policy=KNOWS)
+    not_allowed(resync(OTHER, PreSharedKey(ExternalPskId(b"id", bytes(48)))), policy=KNOWS)
+    not_allowed(resync(OTHER, resumption(), resumption()), policy=KNOWS)
+    not_allowed(resync(proposals=sent(ExternalInit(b"x"))), policy=KNOWS)
+    not_allowed(resync(proposals=sent(Remove(1))), policy=KNOWS)
+    not_allowed(resync(proposals=sent(Remove(1), Remove(2))), policy=KNOWS)
+    not_allowed(resync(**changed(WIDER)), policy=KNOWS)
 
 
 def test_who_comes_back_needs_a_certificate_that_covers_the_moment() -> None:
-    not_allowed(resync(), ReasonCode.EXPIRED, sample_policy(at=START + 30 * DAY))
+    not_allowed(resync(), ReasonCode.EXPIRED, replace(KNOWS, at=START + 30 * DAY))
     key = certified_node_keys(*OTHER).signing.key_id
     for operation in (RetireKey(key=key), CompromisedKey(key=key, since=START)):
         state = STATE.apply(updated(STATE, B, operation))
-        not_allowed(resync(), policy=sample_policy(state))
+        not_allowed(resync(), policy=replace(KNOWS, directory=state))
 
 
 # --- joining ------------------------------------------------------------------------------------------------
