@@ -6,7 +6,9 @@ import pytest
 from tests.house.source import modules
 from tests.support.vectors import vectors_folder
 
-FOLDERS = ("argon2", "cctv", "hpke-pq", "hpke-rfc9180", "wycheproof", "xwing")
+FOLDERS = ("argon2", "cctv", "hpke-pq", "hpke-rfc9180", "mls-implementations", "wycheproof", "xwing")
+LEFT_OUT = "mls-implementations/interop-configs"
+"""Scripts of the program that made `interop-passive`: they are no cases."""
 
 
 def test_every_file_of_outside_data_is_read_by_a_test() -> None:
@@ -20,6 +22,6 @@ def test_every_file_of_outside_data_is_read_by_a_test() -> None:
     for folder in FOLDERS:
         for path in sorted((vectors_folder() / folder).rglob("*.*")):
             name = path.relative_to(vectors_folder()).as_posix()
-            if path.is_file() and path.stem not in sources:
+            if path.is_file() and not name.startswith(LEFT_OUT) and path.stem not in sources:
                 unread.append(name)
     assert unread == []

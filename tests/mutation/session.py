@@ -24,7 +24,7 @@ from tests.house.source import ROOT
 from tests.mutation.operators import Mutant, mutants
 
 POLL_SECONDS = 0.005
-TEST_SECONDS = 10.0
+TEST_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
