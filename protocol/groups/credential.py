@@ -6,6 +6,7 @@
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode, RemoteProtocolError
 from protocol.groups.certificate import leaf_certificate_hash, parse_leaf_certificate
@@ -18,6 +19,8 @@ MAX_IDENTITY_BYTES = 4 + 2 * (1 + 63) + 32
 _MAGIC = b"anp1"
 _MAX_LABEL_BYTES = 63
 _HASH_BYTES = 32
+_REMEMBERED = 1024
+"""Every leaf is read at every change of its group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class LeafIdentity:
         return written
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_identity(data: bytes) -> LeafIdentity:
     """Read the identity of a leaf.
 

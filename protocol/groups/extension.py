@@ -15,6 +15,7 @@ consultation extension = op(consultation id) || op(hub) || op(n * op(successor))
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from protocol import limits
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode, RemoteProtocolError
@@ -36,6 +37,8 @@ CONSULTATION_EXTENSION = 0xF0E1
 MAX_SUCCESSORS = 19
 OPENING_HASH_BYTES = 32
 _CONSULTATION_BYTES = 36
+_REMEMBERED = 256
+"""The extension of a group is read at every change, and seldom changes."""
 _MAX_LABEL_BYTES = 63
 _MAX_LIST_BYTES = limits.MAX_GROUP_AUTHORITIES * (2 + MAX_NODE_NAME_BYTES)
 
@@ -102,6 +105,7 @@ def amended(
     )
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_consultation_extension(data: bytes) -> ConsultationExtension:
     """Read the data of the extension.
 
