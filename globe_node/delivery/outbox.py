@@ -6,7 +6,9 @@
    that contradicts what is known is kept beside it as evidence and changes nothing.
 3. A receipt counts only for what was sent to its issuer, by hash of the envelope and of the record. Of two
    receipts with one id the second counts for nothing: evidence must cover what it is kept for.
-4. Receipts that we post travel here too, as control rows: they end when the peer took them or at their
+4. When an envelope has ended for all its recipients, its octets go: its hash and its receipts stay, and what
+   was said is in the case file.
+5. Receipts that we post travel here too, as control rows: they end when the peer took them or at their
    deadline, and no receipt is ever made for them.
 """
 
@@ -286,16 +288,17 @@ def apply_receipt(tx: Transaction, receipt: Receipt, signed: bytes, now_ms: int)
     )
 
 
-def end_posted(tx: Transaction, positions: Iterable[int], now_ms: int) -> None:
+def end_posted(tx: Transaction, positions: Collection[int], now_ms: int) -> None:
     """End receipts that the peer has taken."""
     driver_of(tx).executemany(
         "UPDATE outbox SET state = 'received', decided_ms = ? WHERE position = ? AND state = 'queued'",
         [(now_ms, position) for position in positions],
     )
+    _let_go(tx, positions)
 
 
 def end_undeliverable(
-    tx: Transaction, positions: Iterable[int], *, reason: ReasonCode, receipt: int, now_ms: int
+    tx: Transaction, positions: Collection[int], *, reason: ReasonCode, receipt: int, now_ms: int
 ) -> None:
     """End rows whose time is over; `receipt` is the number of our own evidence, 0 for control rows."""
     driver_of(tx).executemany(
@@ -303,6 +306,7 @@ def end_undeliverable(
         " WHERE position = ? AND state = 'queued'",
         [(reason.value, receipt, now_ms, position) for position in positions],
     )
+    _let_go(tx, positions)
 
 
 def overdue(tx: Transaction, now_ms: int, limit: int) -> list[SentRow]:
@@ -434,8 +438,23 @@ def _move(
         "UPDATE outbox SET state = ?, reason = ?, receipt = ?, decided_ms = ? WHERE position = ?", decided
     )
     driver.executemany("UPDATE outbox SET state = ? WHERE position = ?", risen)
+    _let_go(tx, [position for *_, position in decided])
     driver.executemany(
         "INSERT OR IGNORE INTO outbox_evidence (position, receipt, stored_ms) VALUES (?, ?, ?)",
         [(position, number, now_ms) for position in kept],
     )
     return moved, against
+
+
+def _let_go(tx: Transaction, positions: Iterable[object]) -> None:
+    """Delete the octets behind rows that ended, unless another recipient still waits for them.
+
+    The rows of one envelope stand together, the first in the position of its octets.
+    """
+    driver_of(tx).executemany(
+        "DELETE FROM outbox_body WHERE position = (SELECT body FROM outbox WHERE position = ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM outbox AS other WHERE other.position >= outbox_body.position"
+        " AND other.position < outbox_body.position + ?2"
+        " AND other.body = outbox_body.position AND other.state = 'queued')",
+        [(position, limits.MAX_RECIPIENTS) for position in positions],
+    )

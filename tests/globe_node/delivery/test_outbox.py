@@ -113,6 +113,23 @@ def test_an_envelope_for_two_is_stored_once_and_ends_for_each_alone(tx: Connecti
         B: DeliveryState.RECEIVED,
         C: DeliveryState.QUEUED,
     }
+    (waiting,) = outbox.due(tx, C, Operation.ENVELOPES, now_ms=NOW, limit=10)
+    assert outbox.octets(tx, [waiting]) == {waiting.body: sent.octets}
+    apply(tx, entry(sent), issuer=C, number=2)
+    assert driver_of(tx).execute("SELECT count(*) FROM outbox_body").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("status", [ReceiptStatus.RECEIVED, ReceiptStatus.REJECTED])
+def test_the_octets_of_what_ended_go_and_those_beside_it_stay(tx: Connection, status: ReceiptStatus) -> None:
+    ended, overdue, waiting = item(1), item(2, deadline_ms=NOW), item(3, B, C)
+    outbox.enqueue(tx, [ended, overdue, waiting, control(4)], NOW)
+    apply(tx, entry(ended, status))
+    (late,) = outbox.overdue(tx, NOW, 10)
+    outbox.end_undeliverable(tx, [late.position], reason=ReasonCode.EXPIRED, receipt=0, now_ms=NOW)
+    posted = outbox.due(tx, B, Operation.RECEIPTS, now_ms=NOW, limit=10)
+    outbox.end_posted(tx, [row.position for row in posted], NOW)
+    left = [octets for (octets,) in driver_of(tx).execute("SELECT octets FROM outbox_body")]
+    assert left == [waiting.octets]
 
 
 def test_messages_and_receipts_are_due_apart_and_counted_apart(tx: Connection) -> None:
