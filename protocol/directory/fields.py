@@ -2,7 +2,7 @@
 """How foreign text becomes the value of a directory field. It knows no statement and no state.
 
 1. Every model is strict, frozen and closed: an unknown member is refused, nothing is converted silently.
-2. Errors name a rule or one of our own field names, never what was read.
+2. Errors name a rule and the place by our own field names, never what was read.
 3. `to_object` and `read_fields` are inverses.
 """
 
@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
+from itertools import takewhile
 from typing import Annotated, TypeVar, cast
 
 from pydantic import (
@@ -20,6 +21,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 
 from protocol import canonical, limits
 from protocol.canonical import JSONObject
@@ -37,6 +39,8 @@ from protocol.identifiers import (
 from protocol.octets import base64_text, parse_base64
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
+_FIELD = re.compile(r"id|key|url|[a-z]{4,20}(?:_[a-z]{1,20}){0,3}", re.ASCII)
+"""What a field of ours may be called; a language or country in a map is shorter."""
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _DAY = re.compile(r"2[01]\d\d-\d\d-\d\d", re.ASCII)
 _TAG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
@@ -69,16 +73,29 @@ def read_fields(model: type[Model], value: JSONObject) -> Model:
         return model.model_validate_json(canonical.to_bytes(value))
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
-        unknown = any(problem["type"] == "extra_forbidden" for problem in problems)
-        raise MalformedError(
-            "an unknown member" if unknown else "a member is missing or has a wrong value",
-            code=ReasonCode.UNKNOWN_FIELD if unknown else ReasonCode.BAD_FIELD,
-        ) from None
+    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    if unknown:
+        place = _place(unknown[0]["loc"][:-1])
+        raise MalformedError(f"{place}an unknown member", code=ReasonCode.UNKNOWN_FIELD)
+    raise MalformedError(f"{_place(problems[0]['loc'])}{_rule(problems[0])}", code=ReasonCode.BAD_FIELD)
 
 
 def bad_field(rule: str) -> MalformedError:
     """Return the error for a broken rule of one field."""
     return MalformedError(rule, code=ReasonCode.BAD_FIELD)
+
+
+def _place(steps: tuple[int | str, ...]) -> str:
+    """Name a place by our field names and by numbers; a name from a map is the writer's and ends it."""
+    ours = takewhile(lambda step: isinstance(step, int) or _FIELD.fullmatch(step), steps)
+    place = ".".join(map(str, ours))
+    return f"{place}: " if place else ""
+
+
+def _rule(problem: ErrorDetails) -> str:
+    if problem["type"] == "missing":
+        return "a member is missing"
+    return f"a wrong value ({problem['type'].replace('_', ' ')})"
 
 
 def is_line(text: str) -> bool:
