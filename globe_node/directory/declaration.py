@@ -21,9 +21,9 @@ from globe_node.toml import parse_toml
 from keys.node_keys import NodeKeys
 from protocol import limits
 from protocol.canonical import JSONObject, JSONValue
-from protocol.directory.contacts import ContactPoint
+from protocol.directory.contacts import Channel, ContactPoint
 from protocol.directory.entries import AuthorityEntry, NodeState
-from protocol.directory.fields import read_fields
+from protocol.directory.fields import Fields, read_fields
 from protocol.directory.statements import (
     Operation,
     PutContact,
@@ -37,6 +37,7 @@ from protocol.identifiers import Digest
 
 MAX_FILE_BYTES = 256 * 1024
 IN_FLIGHT = timedelta(seconds=limits.MAX_LIFETIME_SECONDS)
+_MAX_SHOWN_CHARACTERS = 64
 _DEFAULTS: Mapping[str, JSONValue] = {"hours": "", "valid_to": ""}
 
 
@@ -55,13 +56,24 @@ class Declaration:
     endpoint: str = ""
 
 
-def parse_contacts(data: bytes) -> list[ContactPoint]:
+def parse_contacts(data: bytes, source: str) -> list[ContactPoint]:
     """Read the contact points of a file that a person wrote: TOML with a table `[[contact]]` for each.
 
+    Args:
+        data: what stands in the file.
+        source: what the person calls the file.
+
     Raises:
-        UsageError: not TOML, an unknown or missing member, or a value outside its rule; it names the
-            contact point and the rule.
+        UsageError: not TOML, an unknown or missing member, or a value outside its rule; it names the file,
+            the contact point, the member and what may stand there.
     """
+    try:
+        return _contacts_in(data)
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}", hint=error.hint, code=error.code) from None
+
+
+def _contacts_in(data: bytes) -> list[ContactPoint]:
     if len(data) > MAX_FILE_BYTES:
         raise UsageError("the file is too large", hint="Contact points are a few lines each.")
     tables = parse_toml(data)
@@ -134,23 +146,38 @@ def _parse_contact(table: object, number: int) -> ContactPoint:
     if not isinstance(table, dict):
         raise UsageError("a contact point is a table [[contact]]", hint="See docs/OPERATIONS.md.")
     name = table.get("id")
-    place = f"contact {name}" if isinstance(name, str) and name.isprintable() else f"contact {number}"
+    named = isinstance(name, str) and name.isprintable() and len(name) <= _MAX_SHOWN_CHARACTERS
+    place = f"contact {name if named else number}"
+    _require_known(place, table, ContactPoint)
+    channels = table.get("channels")
+    for channel in channels if isinstance(channels, list) else ():
+        if isinstance(channel, dict):
+            _require_known(f"{place}: channels", channel, Channel)
     try:
         return read_fields(ContactPoint, _members(table))
     except ProtocolError as error:
-        unknown = isinstance(error, MalformedError) and error.code is ReasonCode.UNKNOWN_FIELD
         raise UsageError(
             f"{place}: {error}",
-            hint="A name is misspelt."
-            if unknown
-            else "See docs/OPERATIONS.md for what each member may hold.",
+            hint="See docs/OPERATIONS.md for what each member may hold.",
             code=error.code,
         ) from None
 
 
+def _require_known(place: str, table: Mapping[str, object], model: type[Fields]) -> None:
+    """Refuse a misspelt member by its name, and say which there are."""
+    unknown = sorted(table.keys() - model.model_fields.keys())
+    if unknown:
+        shown = unknown[0] if unknown[0].isprintable() else "a member"
+        raise UsageError(
+            f"{place}: {shown[:_MAX_SHOWN_CHARACTERS]}: no such member",
+            hint=f"The members are {', '.join(model.model_fields)}.",
+            code=ReasonCode.UNKNOWN_FIELD,
+        )
+
+
 def _members(table: Mapping[str, object]) -> JSONObject:
     """Return the members of a contact point, those that a person may leave out filled in."""
-    plain = {member: _plain(value) for member, value in {**_DEFAULTS, **table}.items()}
+    plain = {member: _plain(value, member) for member, value in {**_DEFAULTS, **table}.items()}
     channels = plain.get("channels")
     if isinstance(channels, list):
         plain["channels"] = [
@@ -159,16 +186,16 @@ def _members(table: Mapping[str, object]) -> JSONObject:
     return plain
 
 
-def _plain(value: object) -> JSONValue:
+def _plain(value: object, member: str) -> JSONValue:
     """Return a TOML value as JSON has it: days as text, text in NFC, lists and tables as they are."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, member) for item in value]
     if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): _plain(item, member) for name, item in value.items()}
     if isinstance(value, int):
         return value
-    raise MalformedError("a kind of value that has no place here", code=ReasonCode.BAD_FIELD)
+    raise MalformedError(f"{member}: a kind of value that has no place here", code=ReasonCode.BAD_FIELD)

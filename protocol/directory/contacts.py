@@ -122,11 +122,12 @@ class ContactPoint(Fields):
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
-        for values in (self.functions, self.languages, self.working_days):
+        for name in ("functions", "languages", "working_days"):
+            values = getattr(self, name)
             if len(set(values)) != len(values):
-                raise bad_field("a list names the same thing twice")
+                raise bad_field(f"{name}: names the same thing twice")
         if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise bad_field("it ends before it begins")
+            raise bad_field("valid_to: before valid_from")
         return self
 
     def is_valid_on(self, day: date) -> bool:

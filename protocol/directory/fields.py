@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
 from itertools import takewhile
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -20,8 +20,9 @@ from pydantic import (
     ConfigDict,
     PlainSerializer,
     ValidationError,
+    ValidationInfo,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from protocol import canonical, limits
 from protocol.canonical import JSONObject
@@ -46,6 +47,18 @@ _DAY = re.compile(r"2[01]\d\d-\d\d-\d\d", re.ASCII)
 _TAG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,32}){0,2}", re.ASCII)
 _HOURS = re.compile(r"(?:(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-4]):[0-5]\d)?", re.ASCII)
+_READING = object()
+"""Tells validators that somebody waits for the place of an error."""
+_BROKEN_RULE: Literal["broken_rule"] = "broken_rule"
+_RULES = {
+    "missing": "a member is missing",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+}
 _JOINERS = "\u200c\u200d"
 _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 
@@ -60,6 +73,7 @@ class Fields(BaseModel):
         return cast("JSONObject", self.model_dump(mode="json"))
 
 
+Given = TypeVar("Given")
 Model = TypeVar("Model", bound=Fields)
 
 
@@ -67,17 +81,20 @@ def read_fields(model: type[Model], value: JSONObject) -> Model:
     """Read one object into its model.
 
     Raises:
-        MalformedError: an unknown member (`unknown_field`), or a missing or wrong one (`bad_field`).
+        MalformedError: an unknown member (`unknown_field`), or a missing or wrong one (`bad_field`, or the
+            code of the rule that it breaks); the text names the place and what may stand there.
     """
     try:
-        return model.model_validate_json(canonical.to_bytes(value))
+        return model.model_validate_json(canonical.to_bytes(value), context=_READING)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        problems = error.errors(include_url=False, include_input=False)
     unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
     if unknown:
         place = _place(unknown[0]["loc"][:-1])
         raise MalformedError(f"{place}an unknown member", code=ReasonCode.UNKNOWN_FIELD)
-    raise MalformedError(f"{_place(problems[0]['loc'])}{_rule(problems[0])}", code=ReasonCode.BAD_FIELD)
+    first = problems[0]
+    code = ReasonCode(first.get("ctx", {}).get("code", ReasonCode.BAD_FIELD))
+    raise MalformedError(f"{_place(first['loc'])}{_rule(first)}", code=code)
 
 
 def bad_field(rule: str) -> MalformedError:
@@ -93,9 +110,32 @@ def _place(steps: tuple[int | str, ...]) -> str:
 
 
 def _rule(problem: ErrorDetails) -> str:
-    if problem["type"] == "missing":
-        return "a member is missing"
-    return f"a wrong value ({problem['type'].replace('_', ' ')})"
+    """Say what may stand at a place; nothing of what stood there is in it."""
+    kind, facts = problem["type"], problem.get("ctx", {})
+    if kind == _BROKEN_RULE:
+        return problem["msg"]
+    if kind in ("enum", "literal_error"):
+        return f"must be {facts['expected']}"
+    if kind == "too_short":
+        return f"must have at least {facts['min_length']}"
+    if kind == "too_long":
+        return f"must have at most {facts['max_length']}"
+    return _RULES.get(kind, f"a wrong value ({kind.replace('_', ' ')})")
+
+
+def _ruled(check: Callable[[Given], object]) -> Callable[[Given, ValidationInfo], object]:
+    """Give an error of ours its place when an object is read; a value built in code raises it as it is."""
+
+    def checked(value: Given, info: ValidationInfo) -> object:
+        try:
+            return check(value)
+        except MalformedError as error:
+            if info.context is not _READING:
+                raise
+            told: dict[str, Any] = {"rule": str(error), "code": error.code.value}
+            raise PydanticCustomError(_BROKEN_RULE, "{rule}", told) from None
+
+    return checked
 
 
 def is_line(text: str) -> bool:
@@ -111,7 +151,9 @@ def is_line(text: str) -> bool:
 
 def _line(text: str) -> str:
     if not is_line(text):
-        raise bad_field("a name must be one visible line without direction or control characters")
+        raise bad_field(
+            "must be one visible line of at most 300 characters, without direction or control characters"
+        )
     return text
 
 
@@ -143,27 +185,32 @@ def _parse_day(text: str) -> date:
             return date.fromisoformat(text)
         except ValueError:
             pass
-    raise bad_field("not a day")
+    raise bad_field("not a day such as 2026-01-31")
 
 
-Line = Annotated[str, AfterValidator(_line)]
-OptionalLine = Annotated[str, AfterValidator(_line_or_empty)]
-Tag = Annotated[str, AfterValidator(_matching(_TAG, "short name of letters, digits and hyphens"))]
-Language = Annotated[str, AfterValidator(_matching(_LANGUAGE, "language tag"))]
-Country = Annotated[str, AfterValidator(_matching(_COUNTRY, "country code"))]
-TimeZone = Annotated[str, AfterValidator(_matching(_ZONE, "time zone name"))]
-Hours = Annotated[str, AfterValidator(_matching(_HOURS, "range of hours"))]
-Moment = Annotated[
-    datetime, BeforeValidator(_from_text(canonical.parse_moment)), PlainSerializer(canonical.moment_text)
+Line = Annotated[str, AfterValidator(_ruled(_line))]
+OptionalLine = Annotated[str, AfterValidator(_ruled(_line_or_empty))]
+Tag = Annotated[
+    str,
+    AfterValidator(_ruled(_matching(_TAG, "short name of small letters, digits and hyphens, such as duty"))),
 ]
-Day = Annotated[date, BeforeValidator(_from_text(_parse_day)), PlainSerializer(date.isoformat)]
+Language = Annotated[str, AfterValidator(_ruled(_matching(_LANGUAGE, "language tag such as en")))]
+Country = Annotated[str, AfterValidator(_ruled(_matching(_COUNTRY, "country code of two capitals")))]
+TimeZone = Annotated[str, AfterValidator(_ruled(_matching(_ZONE, "time zone name such as Africa/Nairobi")))]
+Hours = Annotated[str, AfterValidator(_ruled(_matching(_HOURS, "range of hours such as 08:00-16:30")))]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_ruled(_from_text(canonical.parse_moment))),
+    PlainSerializer(canonical.moment_text),
+]
+Day = Annotated[date, BeforeValidator(_ruled(_from_text(_parse_day))), PlainSerializer(date.isoformat)]
 OptionalDay = Annotated[
     date | None,
-    BeforeValidator(_from_text(lambda text: _parse_day(text) if text else None)),
+    BeforeValidator(_ruled(_from_text(lambda text: _parse_day(text) if text else None))),
     PlainSerializer(lambda day: day.isoformat() if day else "", return_type=str),
 ]
-Octets = Annotated[bytes, BeforeValidator(_from_text(parse_base64)), PlainSerializer(base64_text)]
-AuthorityIdField = Annotated[AuthorityId, BeforeValidator(_from_text(parse_authority_id))]
-NodeIdField = Annotated[NodeId, BeforeValidator(_from_text(parse_node_id))]
-KeyIdField = Annotated[KeyId, BeforeValidator(_from_text(parse_key_id))]
-DigestField = Annotated[Digest, BeforeValidator(_from_text(parse_digest))]
+Octets = Annotated[bytes, BeforeValidator(_ruled(_from_text(parse_base64))), PlainSerializer(base64_text)]
+AuthorityIdField = Annotated[AuthorityId, BeforeValidator(_ruled(_from_text(parse_authority_id)))]
+NodeIdField = Annotated[NodeId, BeforeValidator(_ruled(_from_text(parse_node_id)))]
+KeyIdField = Annotated[KeyId, BeforeValidator(_ruled(_from_text(parse_key_id)))]
+DigestField = Annotated[Digest, BeforeValidator(_ruled(_from_text(parse_digest)))]

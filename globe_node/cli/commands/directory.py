@@ -219,7 +219,9 @@ def publish(invocation: Invocation, /, **_options: object) -> None:
     asked = _Publishing(**click.get_current_context().params)
     if (asked.compromised is None) != (asked.since is None):
         raise UsageError("--compromised and --since go together", hint="Say which key, and since when.")
-    contacts = parse_contacts(read_bounded(asked.file, MAX_BUNDLE_BYTES)) if asked.file is not None else None
+    contacts = None
+    if asked.file is not None:
+        contacts = parse_contacts(read_bounded(asked.file, MAX_BUNDLE_BYTES), str(asked.file))
     passphrase = invocation.passphrase(asked.passphrase_file, of="node keys")
     node_keys = keystore.open_node(invocation.home.node_keys, passphrase)
     backend = backend_of(invocation, asked.passphrase_file, node_keys)

@@ -29,6 +29,7 @@ from tests.support.identities import authority_root
 NETWORK = sample_network()
 A = AuthorityId("xa-acc")
 NODE = certified_node_keys(A)
+FILE = "contacts.toml"
 TEXT = """
 [[contact]]
 id = "duty"
@@ -62,7 +63,7 @@ def names(operations: list[Operation]) -> list[str]:
 
 
 def test_the_file_says_what_the_directory_says() -> None:
-    assert parse_contacts(TEXT.encode()) == [sample_contact()]
+    assert parse_contacts(TEXT.encode(), FILE) == [sample_contact()]
 
 
 def test_what_holds_already_needs_no_operation() -> None:
@@ -108,17 +109,36 @@ def test_new_keys_are_added_and_old_ones_retired_when_nothing_is_on_its_way() ->
         ("contact = [1]", "[[contact]]", ReasonCode.BAD_REQUEST),
         (TEXT + "[other]", "nothing else", ReasonCode.BAD_REQUEST),
         (TEXT + TEXT, "same id", ReasonCode.BAD_REQUEST),
-        (TEXT.replace("role", "roll"), "contact duty: an unknown member", ReasonCode.UNKNOWN_FIELD),
-        (TEXT.replace('"DUTY"', '"BOSS"'), "contact duty: role: a wrong value", ReasonCode.BAD_FIELD),
+        (TEXT.replace("role", "roll"), "contact duty: roll: no such member", ReasonCode.UNKNOWN_FIELD),
+        (TEXT.replace("kind =", "kin ="), "channels: kin: no such member", ReasonCode.UNKNOWN_FIELD),
+        (TEXT.replace('"DUTY"', '"BOSS"'), "duty: role: must be 'PRIMARY', 'DEPUTY'", ReasonCode.BAD_FIELD),
         (TEXT.replace('id = "duty"', ""), "contact 1: id: a member is missing", ReasonCode.BAD_FIELD),
-        (TEXT.replace("2026-01-31", "2026-01-31T10:00:00Z"), "contact duty: ", ReasonCode.BAD_FIELD),
-        (TEXT.replace("2026-01-31", "1.5"), "contact duty", ReasonCode.BAD_FIELD),
-        (TEXT.replace('{kind = "NODE"}', '"NODE"'), "contact duty", ReasonCode.BAD_FIELD),
+        (
+            TEXT.replace('["en", "fr"]', '["en", "French"]'),
+            "languages.1: not a language",
+            ReasonCode.BAD_FIELD,
+        ),
+        (TEXT.replace('["en", "fr"]', "[]"), "languages: must have at least 1", ReasonCode.BAD_FIELD),
+        (TEXT.replace('["en", "fr"]', '"en"'), "languages: must be a list", ReasonCode.BAD_FIELD),
+        (TEXT.replace('["en", "fr"]', '["en", "en"]'), "languages: names the same", ReasonCode.BAD_FIELD),
+        (TEXT.replace('"08:00-16:30"', '"8 to 4"'), "hours: not a range of hours such", ReasonCode.BAD_FIELD),
+        (TEXT.replace('"Africa/Nairobi"', "3"), "time_zone: must be text", ReasonCode.BAD_FIELD),
+        (TEXT.replace("2026-01-31", '"soon"'), "valid_from: not a day such as", ReasonCode.BAD_FIELD),
+        (TEXT + "valid_to = 2026-01-30", "valid_to: before valid_from", ReasonCode.BAD_FIELD),
+        (
+            TEXT.replace("2026-01-31", "2026-01-31T10:00:00Z"),
+            "duty: valid_from: a kind",
+            ReasonCode.BAD_FIELD,
+        ),
+        (TEXT.replace("2026-01-31", "1.5"), "contact duty: valid_from: a kind", ReasonCode.BAD_FIELD),
+        (TEXT.replace('{kind = "NODE"}', '"NODE"'), "channels.0: must be an object", ReasonCode.BAD_FIELD),
+        (TEXT.replace('"duty"', '"' + "x" * 99 + '"'), "contact 1: id: not a short", ReasonCode.BAD_FIELD),
     ],
 )
 def test_what_a_file_can_not_say(text: str, part: str, code: ReasonCode) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_contacts(text.encode())
+        parse_contacts(text.encode(), FILE)
+    assert str(caught.value).startswith(f"{FILE}: ")
     assert part in str(caught.value) + caught.value.hint
     assert caught.value.code is code
 
@@ -126,7 +146,7 @@ def test_what_a_file_can_not_say(text: str, part: str, code: ReasonCode) -> None
 def test_a_file_is_bounded_text() -> None:
     for data in (b"#" * (MAX_FILE_BYTES + 1), b"\xff"):
         with pytest.raises(UsageError):
-            parse_contacts(data)
+            parse_contacts(data, FILE)
 
 
 def test_keys_of_another_node_are_left_alone() -> None:
@@ -138,4 +158,4 @@ def test_keys_of_another_node_are_left_alone() -> None:
 def test_the_example_for_operators_holds() -> None:
     text = (ROOT / "docs" / "OPERATIONS.md").read_text("utf-8")
     (example,) = re.findall(r"```toml\n(\[\[contact\]\].*?)```", text, re.DOTALL)
-    assert [contact.id for contact in parse_contacts(example.encode())] == ["duty"]
+    assert [contact.id for contact in parse_contacts(example.encode(), FILE)] == ["duty"]
