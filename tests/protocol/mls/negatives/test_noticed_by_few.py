@@ -16,16 +16,17 @@ from protocol.errors import (
 from protocol.mls.changes import rules
 from protocol.mls.commits import CommitDraft, create_commit, group_info, install
 from protocol.mls.group import Group
-from protocol.mls.joining import ExternalDraft, join_externally, open_group_info
+from protocol.mls.joining import ExternalDraft, join, join_externally, open_group_info
 from protocol.mls.policy import SentProposal
 from protocol.mls.sending import ProposalDraft, draft_update, propose
 from protocol.mls.structures.extensions import Extension, ExtensionType, external_pub_bytes
 from protocol.mls.structures.messages import MlsMessage, Sender, SenderType
-from protocol.mls.structures.proposals import ExternalInit, ExternalPskId, PskId, Remove
+from protocol.mls.structures.nodes import ParentNode
+from protocol.mls.structures.proposals import Add, ExternalInit, ExternalPskId, PskId, Remove
 from protocol.mls.suites import PRODUCT_SUITE
 from tests.support.entropy import SeededEntropy
 from tests.support.mls_forging import Forgery, forge
-from tests.support.mls_members import NOW_MS, POLICY, follow, leaf_draft, say
+from tests.support.mls_members import NOW_MS, POLICY, follow, key_package, leaf_draft, say
 from tests.support.mls_negatives import kept_by, members, refuses
 from tests.support.mls_policy import Refusing
 from tests.support.mls_welcomes import forged_info
@@ -98,6 +99,23 @@ def test_a_member_follows_whichever_of_its_updates_is_taken(taken: int) -> None:
         assert one.epoch_authenticator == other.epoch_authenticator
         other, one = reversed(next_epoch(one, other))
         assert one.epoch_authenticator == other.epoch_authenticator
+
+
+# --- trees ------------------------------------------------------------------------------------------------
+def test_7_9_2_a_node_stands_for_a_parent_with_an_unmerged_leaf_on_the_other_side() -> None:
+    """A good tree: who is new below the left child does not count when the right child is judged."""
+    groups = members(4)
+    removal = create_commit(groups[2], CommitDraft(proposals=[Remove(1)]), POLICY, ENTROPY)
+    assert removal.group is not None
+    group = install(removal.group, removal.next_group, NOW_MS)
+    newcomer = key_package("newcomer")
+    adding = CommitDraft(proposals=[Add(newcomer.package)], path=False)
+    pending = create_commit(group, adding, POLICY, ENTROPY)
+    joiner = join(PRODUCT_SUITE, pending.welcomes[0], newcomer, POLICY)
+    assert joiner.own_leaf == 1
+    root = joiner.tree.nodes[3]
+    assert isinstance(root, ParentNode)
+    assert root.unmerged_leaves == (1,)
 
 
 # --- from outside -----------------------------------------------------------------------------------------
