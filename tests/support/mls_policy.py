@@ -29,7 +29,7 @@ class AcceptAll:
 
 @dataclass
 class Refusing(AcceptAll):
-    """Refuses leaves, groups, proposals or commits that a test names; counts what it was asked."""
+    """Refuses leaves, groups, proposals or commits that a test names; keeps what it was asked."""
 
     leaf: Callable[[LeafNode], bool] = lambda _: False
     group: Callable[[JoinView], bool] = lambda _: False
@@ -37,6 +37,7 @@ class Refusing(AcceptAll):
     commit: Callable[[CommitView], bool] = lambda _: False
     max_members: int = 1024
     asked: list[str] = field(default_factory=list)
+    views: list[CommitView] = field(default_factory=list)
 
     def verify_leaf(self, leaf: LeafNode, group_id: bytes) -> None:
         self._judge("leaf", self.leaf(leaf))
@@ -48,6 +49,7 @@ class Refusing(AcceptAll):
         self._judge("proposal", self.proposal(sent))
 
     def verify_commit(self, view: CommitView) -> None:
+        self.views.append(view)
         self._judge("commit", self.commit(view))
 
     def _judge(self, what: str, refused: bool) -> None:

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A group from its first day: found, add, join, say, hear, change, leave."""
 
+from dataclasses import replace
+
 import pytest
 
 from protocol.mls.commits import CommitDraft, create_commit, group_info, install
 from protocol.mls.group import Group
 from protocol.mls.joining import ExternalDraft, join, join_externally
-from protocol.mls.processing import Committed, process
+from protocol.mls.processing import Committed, Proposed, process
+from protocol.mls.sending import ProposalDraft, draft_update, propose
+from protocol.mls.structures.extensions import BasicCredential, Extension
 from protocol.mls.structures.messages import MlsMessage
 from protocol.mls.structures.proposals import Add, Remove
 from protocol.mls.suites import PRODUCT_SUITE, Suite
@@ -21,6 +25,7 @@ from tests.support.mls_members import (
     leaf_draft,
     say,
 )
+from tests.support.mls_policy import Refusing
 from tests.support.mls_suites import SUITES
 
 ALL_SUITES = [PRODUCT_SUITE, *SUITES.values()]
@@ -33,6 +38,7 @@ def agree(*groups: Group) -> None:
         assert group.context == first.context
         assert group.tree == first.tree
         assert group.export("label", b"context", 32) == first.export("label", b"context", 32)
+    assert len(first.export("label", b"context", 32)) == 32
 
 
 @pytest.mark.parametrize("suite", ALL_SUITES, ids=lambda suite: suite.name)
@@ -97,3 +103,58 @@ def test_a_signature_key_changes_with_a_commit_and_signs_what_comes_later() -> N
     agree(other, joined, pending.next_group)
     _, message = say(pending.next_group, b"under the new key")
     assert hear(joined, message)[1] == b"under the new key"
+
+
+@pytest.mark.parametrize("private", [True, False])
+@pytest.mark.parametrize("path", [True, False])
+def test_whoever_makes_a_commit_and_whoever_takes_it_show_their_policies_the_same(
+    private: bool, path: bool
+) -> None:
+    groups = group_of(3)
+    policy = Refusing()
+    draft = CommitDraft(
+        proposals=[Add(key_package("new").package)], path=path, private=private, authenticated_data=b"frame"
+    )
+    pending = create_commit(groups[0], draft, policy, SeededEntropy("view"))
+    process(groups[1], pending.message, policy, NOW_MS)
+    made, taken = policy.views
+    assert made == taken
+    assert (made.private, made.has_path, made.external) == (private, path, False)
+    assert made.authenticated_data == b"frame"
+
+
+def test_whoever_comes_from_outside_shows_its_policy_what_members_see() -> None:
+    groups = group_of(3)
+    policy = Refusing()
+    info = MlsMessage(group_info(groups[0], with_external_pub=True)).to_bytes()
+    draft = ExternalDraft(leaf=leaf_draft("2", seed="new"), removed=2)
+    pending = join_externally(PRODUCT_SUITE, info, draft, policy, entropy=SeededEntropy("view"))
+    process(groups[1], pending.message, policy, NOW_MS)
+    made, taken = policy.views
+    assert made == taken
+    assert (made.private, made.has_path, made.external) == (False, True, True)
+
+
+def test_an_update_brings_all_that_its_member_wants() -> None:
+    one, other = group_of(2)
+    wanted = replace(
+        leaf_draft("1", extensions=(0xF0F0,), seed="next"),
+        credential=BasicCredential(b"renamed"),
+        extensions=(Extension(0xF0F0, b"more"),),
+    )
+    other, update = draft_update(other, wanted, SeededEntropy("update"))
+    leaf = update.leaf_node
+    assert (leaf.credential, leaf.capabilities, leaf.extensions) == (
+        wanted.credential,
+        wanted.capabilities,
+        wanted.extensions,
+    )
+    other, message = propose(other, ProposalDraft(update), SeededEntropy("propose"))
+    proposed = process(one, message, POLICY, NOW_MS)
+    assert isinstance(proposed, Proposed)
+    assert proposed.group.proposals == other.proposals
+    draft = CommitDraft(references=[proposed.reference])
+    pending = create_commit(proposed.group, draft, POLICY, SeededEntropy("commit"))
+    other = follow(other, pending.message)
+    agree(other, pending.next_group)
+    assert other.own_leaf_node == leaf

@@ -107,6 +107,14 @@ def test_a_wrong_confirmation_is_refused(changed: bytes | None) -> None:
         schedule.verify_confirmation(PRODUCT_SUITE, b"key", b"hash", tag[:-1] if changed is None else changed)
 
 
+@pytest.mark.parametrize("size", [1, schedule.MAX_EXPORTED_BYTES])
+def test_an_export_has_the_length_that_was_asked_for(size: int) -> None:
+    exported = schedule.export(PRODUCT_SUITE, bytes(48), "label", b"", size)
+    assert len(exported) == size
+    assert exported != schedule.export(PRODUCT_SUITE, bytes(48), "label", b"other context", size) or size == 1
+    assert exported != schedule.export(PRODUCT_SUITE, bytes(48), "another label", b"", size) or size == 1
+
+
 @pytest.mark.parametrize("size", [0, schedule.MAX_EXPORTED_BYTES + 1])
 def test_an_export_of_no_or_too_many_bytes_is_refused(size: int) -> None:
     with pytest.raises(LocalProtocolError):

@@ -126,6 +126,17 @@ def test_kept_keys_are_forgotten_by_time() -> None:
     take(later, 4)
 
 
+def test_kept_keys_of_both_rows_are_forgotten_by_time() -> None:
+    tree = plant(bytes(48), 2)
+    for kind, generation, now_ms in ((RatchetKind.HANDSHAKE, 1, 1000), (APPLICATION, 2, 2000)):
+        tree, _ = take_key(SUITE, tree, 0, kind, generation=generation, now_ms=now_ms)
+    later = forget_skipped(tree, 1500).ratchets[0]
+    assert later.handshake.skipped == {}
+    assert later.application == tree.ratchets[0].application
+    assert later.handshake.secret == tree.ratchets[0].handshake.secret
+    assert forget_skipped(tree, 2500).ratchets[0].application.skipped == {}
+
+
 @pytest.mark.parametrize("leaf", [-1, 2, 1 << 31])
 def test_a_sender_outside_the_tree_is_refused(leaf: int) -> None:
     with pytest.raises(RemoteProtocolError):
@@ -135,8 +146,9 @@ def test_a_sender_outside_the_tree_is_refused(leaf: int) -> None:
 def test_no_generation_after_the_last() -> None:
     spent = Ratchet(bytes(48), MAX_GENERATION)
     tree = SecretTree(1, {}, {0: LeafRatchets(spent, spent)})
-    tree, generation, _ = next_key(SUITE, tree, 0, APPLICATION)
-    assert generation == MAX_GENERATION
+    _, taken = take(tree, MAX_GENERATION)
+    tree, generation, given = next_key(SUITE, tree, 0, APPLICATION)
+    assert (generation, given) == (MAX_GENERATION, taken)
     with pytest.raises(LocalProtocolError):
         next_key(SUITE, tree, 0, APPLICATION)
     refused(lambda: take(tree, MAX_GENERATION + 1), ReasonCode.SEQUENCE_GAP)

@@ -13,7 +13,7 @@ from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError
 from protocol.mls.commits import CommitDraft, create_commit, group_info, install
 from protocol.mls.framing import open_sender_data, sender_data_key
 from protocol.mls.group import MAX_AGE_MS, MAX_PROPOSALS, PAST_EPOCHS, Group, forget
-from protocol.mls.processing import Application, process
+from protocol.mls.processing import Application, Committed, process
 from protocol.mls.secret_tree import MAX_SKIP, RatchetKind, next_key
 from protocol.mls.sending import ProposalDraft, propose, protect
 from protocol.mls.structures.extensions import (
@@ -316,6 +316,20 @@ def test_skipped_keys_are_forgotten_by_time() -> None:
     other, _ = hear(other, say(one, b"late", seed=2)[1])
     assert hear(forget(other, NOW_MS + MAX_AGE_MS), early)[1] == b"early"
     refuses(forget(other, NOW_MS + MAX_AGE_MS + 1), early, ReasonCode.ID_CONFLICT)
+
+
+def test_skipped_keys_of_an_epoch_before_are_forgotten_by_time() -> None:
+    one, other = members(2)
+    one, early = say(one, b"early", seed=1)
+    other, _ = hear(other, say(one, b"late", seed=2)[1])
+    pending = create_commit(one, CommitDraft(), POLICY, ENTROPY)
+    taken = process(other, pending.message, POLICY, NOW_MS + 1000)
+    assert isinstance(taken, Committed)
+    assert taken.group is not None
+    assert hear(forget(taken.group, NOW_MS + MAX_AGE_MS), early)[1] == b"early"
+    later = forget(taken.group, NOW_MS + MAX_AGE_MS + 1)
+    assert len(later.past) == 1
+    refuses(later, early, ReasonCode.ID_CONFLICT)
 
 
 def test_a_message_of_an_epoch_to_come_is_refused_for_now() -> None:

@@ -135,6 +135,8 @@ def test_7_3_an_add_of_a_bad_leaf(name: str) -> None:
     package = signed_package(replace(key_package("new").package, leaf_node=signed), "new")
     groups = members(4)
     match = "does not support|can be admitted"
+    draft = ProposalDraft(Add(package))
+    declines(lambda: propose(members(4)[0], draft, ENTROPY), match=match)
     refuses(groups[1], forge(groups[0], Add(package)), match=match)
     refused_both(Add(package), match=match)
 
