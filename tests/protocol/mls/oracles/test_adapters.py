@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mls_oracles.member import OracleRefusedError
+from tests.support.mls_oracles.member import OracleRefusedError, oracle_module
 from tests.support.mls_oracles.mls_rs import MlsRsMember
 from tests.support.mls_oracles.openmls import OpenMlsMember
 from tests.support.mls_oracles.rine import RineMember
@@ -60,3 +60,11 @@ def test_mls_rs_with_rine(tmp_path: Path) -> None:
     member.join(added.welcome)
     assert rine.decrypt(member.encrypt(b"data")) == b"data"
     assert member.receive(rine.encrypt(b"data")) == b"data"
+
+
+@pytest.mark.parametrize(("setting", "outcome"), [("", "Skipped"), ("true", "Failed")])
+def test_a_library_that_is_not_there(monkeypatch: pytest.MonkeyPatch, setting: str, outcome: str) -> None:
+    monkeypatch.setenv("CI", setting)
+    with pytest.raises(BaseException, match="not installed") as caught:
+        oracle_module("no_such_implementation")
+    assert type(caught.value).__name__ == outcome
