@@ -5,7 +5,7 @@
 2. The start is spread over a moment, so that nodes that get their power back together don't knock together.
 3. At its deadline a message ends as undeliverable, with evidence signed by this node: it proves that we
    tried, and why we did not succeed. A receipt that comes later is kept beside it. Without a key in use
-   nothing can be signed, so nothing ends until there is one.
+   nothing can be signed, so nothing ends until there is one; nor does anything end while the disk is full.
 4. Every task runs in the task group of the node.
 """
 
@@ -18,7 +18,7 @@ from globe_node.delivery import outbox, records
 from globe_node.delivery.lanes import Lane, LaneStatus, LaneTools
 from globe_node.delivery.outbox import CONTROL_CLASS, LaneRow, Queued, SentRow
 from globe_node.delivery.records import ReceiptRow
-from globe_node.errors import NotPermittedError
+from globe_node.errors import NotPermittedError, StoreError
 from globe_node.store.door import Transaction
 from protocol import delivery
 from protocol.errors import ReasonCode
@@ -139,16 +139,24 @@ class Courier:
         if self._next_deadline_ms is None:
             await self._sooner.wait()
             return
-        overdue = self._next_deadline_ms <= now_ms
-        if not overdue or not self._tools.clerk.can_sign():
-            ahead = SWEEP_SECONDS if overdue else (self._next_deadline_ms - now_ms) / 1000
-            seconds = min(ahead, SWEEP_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._sooner.wait()
+        ahead = (self._next_deadline_ms - now_ms) / 1000
+        if ahead <= 0 and self._tools.clerk.can_sign() and await self._sweep(now_ms):
             return
-        with contextlib.suppress(NotPermittedError):  # our key went out of use meanwhile
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(ahead, SWEEP_SECONDS) if ahead > 0 else SWEEP_SECONDS):
+                await self._sooner.wait()
+
+    async def _sweep(self, now_ms: int) -> bool:
+        """End some of what is overdue; False if it has to wait: for a key in use, or for room on the disk."""
+        try:
             await self._tools.store.write(lambda tx: self._end_overdue(tx, now_ms))
+        except NotPermittedError:
+            return False
+        except StoreError as error:
+            if not error.is_passing:
+                raise
+            return False
+        return True
 
     def _end_overdue(self, tx: Transaction, now_ms: int) -> None:
         rows = outbox.overdue(tx, now_ms, _SWEEP_ROWS)

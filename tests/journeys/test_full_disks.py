@@ -65,3 +65,18 @@ async def test_a_full_disk_at_the_sender_refuses_at_once(town: Town) -> None:
     await town.nodes[A].desk.submit(request())
     await asyncio.sleep(60)
     assert await town.waiting(A) == 0
+
+
+@in_town
+async def test_a_full_disk_at_a_deadline_delays_the_end_and_stops_nothing(town: Town) -> None:
+    town.exchange.down.add(B)
+    sent = await town.nodes[A].desk.submit(request(deadline_seconds=60))
+    with FullDisk(town, A):
+        await asyncio.sleep(600)
+        assert stages((await town.show(A, sent.consultation)).records[0]) == ["submitted", "waiting"]
+    await asyncio.sleep(61)
+    assert stages((await town.show(A, sent.consultation)).records[0]) == ["submitted", "undeliverable"]
+    town.exchange.down.clear()
+    await town.nodes[A].desk.submit(request())
+    await asyncio.sleep(1000)
+    assert await town.waiting(A) == 0
