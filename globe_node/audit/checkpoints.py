@@ -27,7 +27,6 @@ from protocol.tlog.merkle import Frontier, leaf_hash, parse_frontier
 
 INTERVAL_SECONDS = 60.0
 """A tick, not an entry, makes a checkpoint: sizes that witnesses see then tell little about traffic."""
-_PASSING = frozenset({ReasonCode.STORAGE_FULL, ReasonCode.BUSY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class Checkpoints:
             try:
                 await self.sign()
             except StoreError as error:
-                if error.code not in _PASSING:
+                if not error.is_passing:
                     raise
 
     def _move_mark(self, _tx: Transaction, due: _Due) -> None:

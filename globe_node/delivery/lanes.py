@@ -72,8 +72,6 @@ _BY_THE_DIRECTORY = frozenset(
     }
 )
 """Reasons that only a change of the directory ends."""
-_PASSING = frozenset({ReasonCode.STORAGE_FULL, ReasonCode.BUSY})
-"""States of our own store that pass without a restart."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 """Starts a task in the task group of the node."""
@@ -300,7 +298,7 @@ class Lane:
             try:
                 await self._take(parcel, answer)
             except StoreError as error:
-                if error.code not in _PASSING:
+                if not error.is_passing:
                     raise
                 self._set_failure(error.code, None)
         finally:
@@ -437,7 +435,7 @@ class Lane:
         try:
             await self._tools.store.write(lambda tx: outbox.save_lane(tx, row))
         except StoreError as error:
-            if error.code not in _PASSING:
+            if not error.is_passing:
                 raise
 
     def _set_failure(self, code: ReasonCode, retry_after: float | None) -> None:

@@ -17,7 +17,6 @@ from globe_node.errors import StoreError
 from keys.at_rest.day_keys import MAX_DAY_KEYS, DayKey, new_day_key, open_ring, seal_ring
 from keys.errors import RowDamagedError
 from keys.storage_key import StorageKey
-from protocol.errors import ReasonCode
 from protocol.interfaces import Entropy
 from protocol.octets import op
 
@@ -162,15 +161,6 @@ class DayKeys:
             return {one.number: one for one in open_ring(sealed, self._storage, self._incarnation)}, False
         except RowDamagedError:
             return {}, True
-
-
-def unreadable_key_file(what: str) -> StoreError:
-    """Return the error for a file of keys that the disk does not give or take."""
-    return StoreError(
-        f"the file with the keys of groups can't be {what}",
-        hint="check the disk, then start the node again",
-        code=ReasonCode.STORAGE_FAILED,
-    )
 
 
 def _is_of_today(key: DayKey, now_ms: int) -> bool:

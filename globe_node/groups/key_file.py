@@ -10,8 +10,8 @@
 import os
 from pathlib import Path
 
-from globe_node.groups.day_keys import unreadable_key_file
-from globe_node.store.instance import replace_file
+from globe_node.errors import StoreError
+from globe_node.store.instance import file_error, replace_file
 
 MAX_BYTES = 512 * 1024
 
@@ -34,7 +34,10 @@ class FileOfKeys:
         except FileNotFoundError:
             return None
         except OSError:
-            raise unreadable_key_file("read") from None
+            raise StoreError(
+                "the file with the keys of groups can't be read",
+                hint="check the disk, then start the node again",
+            ) from None
 
     def replace(self, data: bytes) -> None:
         """See `KeyFile.replace`."""
@@ -46,8 +49,12 @@ class FileOfKeys:
             finally:
                 if old is not None:
                     os.close(old)
-        except OSError:
-            raise unreadable_key_file("written") from None
+        except OSError as error:
+            raise file_error(
+                error,
+                "the file with the keys of groups can't be written",
+                hint="check the disk, then start the node again",
+            ) from None
 
     def _open(self) -> int | None:
         try:

@@ -42,7 +42,6 @@ MAX_GROUP_SECONDS = 0.01
 """After this time no further function joins the group."""
 MAX_WAITING = 16_384
 """Functions that may wait behind a slow disk; one more is refused as `busy`."""
-_PASSING = frozenset({ReasonCode.STORAGE_FULL, ReasonCode.BUSY})
 
 
 class Store(Protocol):
@@ -173,7 +172,7 @@ class Writer:
             raise store_error(error) or StoreError("the store does not answer as it should") from None
 
     def _abandon(self, error: StoreError | None) -> None:
-        if error is not None and error.code not in _PASSING:
+        if error is not None and not error.is_passing:
             self.failure = self.failure or error
         try:
             self._driver.rollback()
@@ -183,7 +182,7 @@ class Writer:
     def _notice(self, context: ExceptionContext) -> None:
         """Mark the failure before anybody on the way up can swallow the exception."""
         error = store_error(context.original_exception)
-        if error is not None and error.code not in _PASSING:
+        if error is not None and not error.is_passing:
             self.failure = self.failure or error
 
 

@@ -7,9 +7,11 @@
 4. A mark moves by compare-and-swap, and is on the disk before the call returns.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from protocol.errors import MalformedError, ReasonCode
 from protocol.interfaces import Entropy
 
 _MAX_BYTES = 64 * 1024
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_ROOM = "make room on the disk; the node goes on by itself"
 _HINT = "stop the node, keep the files, and restore the last verified backup"
 
 
@@ -88,7 +92,7 @@ class InstanceFile:
         """Replace the file and wait until the disk has it.
 
         Raises:
-            StoreError: the disk refused (`storage_failed`).
+            StoreError: the disk is full (`storage_full`) or refused (`storage_failed`); the old file stands.
         """
         value: JSONObject = {
             "v": 1,
@@ -98,16 +102,21 @@ class InstanceFile:
         }
         try:
             replace_file(self._path, canonical.to_bytes(value))
-        except OSError:
-            raise StoreError(f"the file {self._path.name} can't be written", hint="check the disk") from None
+        except OSError as error:
+            raise self._unwritten(error) from None
 
     def advance(self, name: str, expected: Mark | None, new: Mark) -> None:
         """Move one mark, if it still stands where the caller saw it.
 
         Raises:
-            StoreError: it stands elsewhere (`restore_detected`): another copy of this node is at work.
+            StoreError: it stands elsewhere (`restore_detected`): another copy of this node is at work; or as
+                `write`.
         """
-        with _exclusive(self._path.with_suffix(".guard")):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(_exclusive(self._path.with_suffix(".guard")))
+            except OSError as error:
+                raise self._unwritten(error) from None
             instance = self.read()
             if instance.marks.get(name) != expected:
                 raise StoreError(
@@ -116,6 +125,16 @@ class InstanceFile:
                     code=ReasonCode.RESTORE_DETECTED,
                 )
             self.write(replace(instance, marks={**instance.marks, name: new}))
+
+    def _unwritten(self, error: OSError) -> StoreError:
+        return file_error(error, f"the file {self._path.name} can't be written", hint="check the disk")
+
+
+def file_error(error: OSError, message: str, *, hint: str) -> StoreError:
+    """Say what a file that can't be written means: a full disk passes (`storage_full`), all else does not."""
+    if error.errno in _FULL:
+        return StoreError(f"{message}: the disk is full", hint=_ROOM, code=ReasonCode.STORAGE_FULL)
+    return StoreError(message, hint=hint)
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows open under the key they were sealed with, in their place, until that key is destroyed."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,18 @@ def test_a_disk_that_refuses_is_a_fault_of_the_store(tmp_path: Path) -> None:
     assert caught.value.code is ReasonCode.STORAGE_FAILED
     with pytest.raises(StoreError, match="written"):
         FileOfKeys(tmp_path / "missing" / "file").replace(b"x")
+
+
+def test_a_full_disk_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = FileOfKeys(tmp_path / "group-keys.sealed")
+    file.replace(b"old")
+
+    def refuse(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        with pytest.raises(StoreError) as caught:
+            file.replace(b"new")
+    assert caught.value.is_passing
+    assert file.read() == b"old"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The file beside the database."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,32 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     file.advance("log", None, Mark(1, ROOT_A))
     assert file.read() != before
     assert not (tmp_path / "high-water.new").exists()
+
+
+@pytest.mark.parametrize("call", ["write", "open"])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, ReasonCode.STORAGE_FULL),
+        (errno.EDQUOT, ReasonCode.STORAGE_FULL),
+        (errno.EIO, ReasonCode.STORAGE_FAILED),
+    ],
+)
+def test_a_full_disk_passes_and_leaves_the_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, code: ReasonCode
+) -> None:
+    file = instance_file(tmp_path)
+
+    def refuse(*_arguments: object) -> int:
+        raise OSError(number, "refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refuse)
+        with pytest.raises(StoreError) as caught:
+            file.advance("log", None, Mark(1, ROOT_A))
+    assert caught.value.code is code
+    assert file.read().marks == {}
+    file.advance("log", None, Mark(1, ROOT_A))
 
 
 @pytest.mark.parametrize(
