@@ -5,7 +5,9 @@
 2. For each recipient a message is in one state, and it moves as `protocol.receipts.advance` says. A receipt
    that contradicts what is known is kept beside it as evidence and changes nothing.
 3. A receipt counts only for what was sent to its issuer, by hash of the envelope and of the record. Of two
-   receipts with one id the second counts for nothing: evidence must cover what it is kept for.
+   receipts with one id the second counts for nothing: evidence must cover what it is kept for. A peer that
+   says the same again and again is heard a few times: what it may fill with words about one message is
+   bounded.
 4. When an envelope has ended for all its recipients, its octets go: its hash and its receipts stay, and what
    was said is in the case file.
 5. Receipts that we post travel here too, as control rows: they end when the peer took them or at their
@@ -27,6 +29,8 @@ from protocol.receipts import DeliveryState, Receipt, ReceiptEntry, ReceiptStatu
 
 CONTROL_CLASS = 4
 """`EnvelopeClass.CONTROL`: no message, so it has no receipt and counts in no sum."""
+MAX_BESIDE = 8
+"""Receipts that are kept beside the one that decided a message, though they move nothing."""
 # The states of partial indexes are written out in statements, not bound: only so are the indexes used.
 _OPERATIONS = {Operation.ENVELOPES: 0, Operation.RECEIPTS: 1}
 _NEW_ROW = (
@@ -275,10 +279,10 @@ def apply_receipt(tx: Transaction, receipt: Receipt, signed: bytes, now_ms: int)
         return Applied(alarms=alarms)
     stored = records.ReceiptRow(receipt.receipt_id, peer, receipt.to, signed)
     try:
-        number = records.add_receipt(tx, stored, now_ms)
+        known = records.find_receipt(tx, stored) is not None
     except ConflictError as error:
         return Applied(alarms=[(receipt.entries[0], error.code)])
-    moved, against = _move(tx, matched, number=number, now_ms=now_ms)
+    moved, against = ([], []) if known else _take(tx, stored, matched, now_ms)
     return Applied(
         moved=moved,
         late=[row for row in against if row.state is DeliveryState.UNDELIVERABLE],
@@ -408,42 +412,56 @@ def _mismatch(row: SentRow | None, entry: ReceiptEntry) -> ReasonCode | None:
     return None if unopened or entry.record == row.record_hash else ReasonCode.EVIDENCE_INVALID
 
 
-def _move(
-    tx: Transaction, matched: Sequence[tuple[SentRow, ReceiptEntry]], *, number: int, now_ms: int
+def _take(
+    tx: Transaction, stored: records.ReceiptRow, matched: Sequence[tuple[SentRow, ReceiptEntry]], now_ms: int
 ) -> tuple[list[tuple[SentRow, DeliveryState]], list[SentRow]]:
+    """Move the rows of a new receipt, and keep it for those that it tells something about.
+
+    Returns:
+        What moved, and what it contradicts.
+    """
     moved: list[tuple[SentRow, DeliveryState]] = []
     against: list[SentRow] = []
-    kept: list[int] = []
-    decided: list[tuple[object, ...]] = []
-    risen: list[tuple[object, ...]] = []
+    beside: list[int] = []
+    decided: list[tuple[str, str, int]] = []
+    risen: list[tuple[str, int]] = []
     for row, entry in matched:
         try:
             state = advance(row.state, entry.status)
         except RemoteProtocolError:
-            against.append(row)
-            kept.append(row.position)
+            if _has_room(tx, row):
+                against.append(row)
+                beside.append(row.position)
             continue
-        first = row.state is DeliveryState.QUEUED
         if state is not row.state:
             moved.append((row, state))
-            reason = entry.reason.value if entry.reason else ""
-            if first:
-                decided.append((state.value, reason, number, now_ms, row.position))
-            else:
-                risen.append((state.value, row.position))
-        if not first and number != row.receipt:
-            kept.append(row.position)
-    driver = driver_of(tx)
-    driver.executemany(
-        "UPDATE outbox SET state = ?, reason = ?, receipt = ?, decided_ms = ? WHERE position = ?", decided
-    )
-    driver.executemany("UPDATE outbox SET state = ? WHERE position = ?", risen)
-    _let_go(tx, [position for *_, position in decided])
-    driver.executemany(
-        "INSERT OR IGNORE INTO outbox_evidence (position, receipt, stored_ms) VALUES (?, ?, ?)",
-        [(position, number, now_ms) for position in kept],
-    )
+        if row.state is DeliveryState.QUEUED:
+            decided.append((state.value, entry.reason.value if entry.reason else "", row.position))
+        elif state is not row.state:
+            risen.append((state.value, row.position))
+            beside.append(row.position)
+        elif _has_room(tx, row):
+            beside.append(row.position)
+    if decided or beside:
+        number = records.add_receipt(tx, stored, now_ms)
+        driver = driver_of(tx)
+        driver.executemany(
+            "UPDATE outbox SET state = ?1, reason = ?2, receipt = ?4, decided_ms = ?5 WHERE position = ?3",
+            [(*one, number, now_ms) for one in decided],
+        )
+        driver.executemany("UPDATE outbox SET state = ? WHERE position = ?", risen)
+        _let_go(tx, [position for *_, position in decided])
+        driver.executemany(
+            "INSERT INTO outbox_evidence (position, receipt, stored_ms) VALUES (?, ?, ?)",
+            [(position, number, now_ms) for position in beside],
+        )
     return moved, against
+
+
+def _has_room(tx: Transaction, row: SentRow) -> bool:
+    """Say whether one more receipt is kept beside what is known, though it moves nothing."""
+    sql = "SELECT count(*) FROM outbox_evidence WHERE position = ?"
+    return (records.number_of(tx, sql, row.position) or 0) < MAX_BESIDE
 
 
 def _let_go(tx: Transaction, positions: Iterable[object]) -> None:

@@ -46,23 +46,29 @@ class ReceiptRow:
     signed: bytes = field(repr=False)
 
 
-def add_receipt(tx: Transaction, row: ReceiptRow, now_ms: int) -> int:
-    """Store a receipt unless it is there; return its number. Numbers start at 1.
+def find_receipt(tx: Transaction, row: ReceiptRow) -> int | None:
+    """Return the number of a receipt, or None if it is not stored.
 
     Raises:
         ConflictError: another receipt of this issuer has the same id; the first one stands.
     """
-    driver = driver_of(tx)
-    driver.execute(
-        "INSERT OR IGNORE INTO receipt (receipt_id, issuer, recipient, stored_ms, signed)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (row.receipt_id, row.issuer, row.recipient, now_ms, row.signed),
-    )
     sql = "SELECT number, signed FROM receipt WHERE receipt_id = ? AND issuer = ?"
-    number, signed = driver.execute(sql, (row.receipt_id, row.issuer)).fetchone()
+    found = driver_of(tx).execute(sql, (row.receipt_id, row.issuer)).fetchone()
+    if found is None:
+        return None
+    number, signed = found
     if signed != row.signed:
         raise ConflictError("this id was used for another receipt")
     return int(number)
+
+
+def add_receipt(tx: Transaction, row: ReceiptRow, now_ms: int) -> int:
+    """Store a receipt that is not there; return its number. Numbers start at 1."""
+    added = driver_of(tx).execute(
+        "INSERT INTO receipt (receipt_id, issuer, recipient, stored_ms, signed) VALUES (?, ?, ?, ?, ?)",
+        (row.receipt_id, row.issuer, row.recipient, now_ms, row.signed),
+    )
+    return int(added.lastrowid or 0)
 
 
 def receipts(tx: Transaction, numbers: Iterable[int]) -> dict[int, bytes]:

@@ -10,11 +10,24 @@ import pytest
 from globe_node.delivery import outbox, wire
 from globe_node.delivery.journal import MAX_ALARMS_AN_HOUR
 from globe_node.delivery.link import Operation
+from globe_node.delivery.outbox import MAX_BESIDE
+from globe_node.store.driver import driver_of
+from protocol.audit.events import EventKind
+from protocol.envelope import parse_envelope
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, Digest
 from protocol.receipts import ReceiptEntry, ReceiptStatus, parse_signed_receipt
 from protocol.signing import labels
-from tests.attacks.waiting import READ, RECEIVED, REJECTED, UNDELIVERABLE, WRONG, Waiting, with_waiting
+from tests.attacks.waiting import (
+    DEADLINE_SECONDS,
+    READ,
+    RECEIVED,
+    REJECTED,
+    UNDELIVERABLE,
+    WRONG,
+    Waiting,
+    with_waiting,
+)
 from tests.simulation.loop import run_virtual
 from tests.support.hostile import Hostile
 from tests.support.nodes import A, B, C, town
@@ -211,3 +224,26 @@ async def test_e03_a_storm_of_false_receipts_leaves_a_bounded_trace(waiting: Wai
     assert len(await waiting.alarms()) == 2 * MAX_ALARMS_AN_HOUR
     asked = {request.operation for request in waiting.town.exchange.requests if request.source == A}
     assert Operation.RECEIPTS not in asked
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_e03_a_storm_of_true_receipts_about_one_message_takes_bounded_room(late: bool) -> None:
+    async def go(waiting: Waiting) -> None:
+        peer, town = waiting.peer, waiting.town
+        if late:
+            await asyncio.sleep(DEADLINE_SECONDS + 1)
+        for _ in range(5):
+            receipts = [peer.sign_receipt(peer.receipt(A, [waiting.says()])) for _ in range(10)]
+            assert await peer.post_receipts(*receipts, *receipts, to=A) == {}
+        sent = parse_envelope(waiting.envelope).frame.envelope_id
+        (row,) = await town.look(A, lambda tx: outbox.sent(tx, [sent]))
+        kept = (await town.look(A, lambda tx: outbox.evidence(tx, [row])))[row.position]
+        count = "SELECT count(*) FROM receipt"
+        stored = await town.look(A, lambda tx: driver_of(tx).execute(count).fetchone())
+        assert (len(kept), stored) == (1 + MAX_BESIDE, (1 + MAX_BESIDE,))
+        assert len(await town.entries(A, EventKind.RECEIPT)) == (MAX_BESIDE if late else 1)
+        if not late:
+            await peer.post_receipts(peer.sign_receipt(peer.receipt(A, [waiting.says(READ)])), to=A)
+            assert (await waiting.stages())[-1] == "read"
+
+    with_waiting(go)()
