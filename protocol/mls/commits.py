@@ -177,7 +177,8 @@ def _new_leaf(group: Group, draft: CommitDraft, *, needed: bool) -> NewLeaf | No
     before = group.own_leaf_node
     wanted = draft.new_leaf
     if wanted is None:
-        return NewLeaf(before, group.signature_private) if draft.path or needed else None
+        same = NewLeaf(before, group.signature_private, says_the_same=True)
+        return same if draft.path or needed else None
     if not (draft.path or needed):
         raise LocalProtocolError("a new leaf without a path", code=ReasonCode.BAD_FIELD)
     content = replace(

@@ -162,23 +162,21 @@ def take_key(
 
 def forget_skipped(tree: SecretTree, before_ms: int) -> SecretTree:
     """Return the tree without keys that were skipped before a moment."""
-    ratchets = {leaf: _forget(pair, before_ms) for leaf, pair in tree.ratchets.items()}
-    if all(ratchets[leaf] is pair for leaf, pair in tree.ratchets.items()):
-        return tree
-    return replace(tree, ratchets=ratchets)
+    changed = {
+        leaf: LeafRatchets(_forget(pair.handshake, before_ms), _forget(pair.application, before_ms))
+        for leaf, pair in tree.ratchets.items()
+        if _has_old(pair.handshake, before_ms) or _has_old(pair.application, before_ms)
+    }
+    return replace(tree, ratchets={**tree.ratchets, **changed}) if changed else tree
 
 
-def _forget(pair: LeafRatchets, before_ms: int) -> LeafRatchets:
-    both = [
-        {at: kept for at, kept in ratchet.skipped.items() if kept.at_ms >= before_ms}
-        for ratchet in (pair.handshake, pair.application)
-    ]
-    if [len(kept) for kept in both] == [len(pair.handshake.skipped), len(pair.application.skipped)]:
-        return pair
-    return LeafRatchets(
-        handshake=replace(pair.handshake, skipped=both[0]),
-        application=replace(pair.application, skipped=both[1]),
-    )
+def _has_old(ratchet: Ratchet, before_ms: int) -> bool:
+    return bool(ratchet.skipped) and any(kept.at_ms < before_ms for kept in ratchet.skipped.values())
+
+
+def _forget(ratchet: Ratchet, before_ms: int) -> Ratchet:
+    kept = {at: key for at, key in ratchet.skipped.items() if key.at_ms >= before_ms}
+    return Ratchet(ratchet.secret, ratchet.generation, kept)
 
 
 def _take_skipped(ratchet: Ratchet, generation: int) -> tuple[MessageKey, Ratchet]:

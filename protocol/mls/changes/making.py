@@ -29,6 +29,7 @@ from protocol.mls.structures.messages import (
 )
 from protocol.mls.structures.nodes import LeafNode
 from protocol.mls.structures.proposals import Commit, ProposalOrRef, UpdatePath
+from protocol.mls.tree import arithmetic
 from protocol.mls.tree.path import NodeKeys, PathDraft, draw_path, encrypt_path
 from protocol.mls.tree.ratchet_tree import RatchetTree
 
@@ -55,10 +56,12 @@ class NewLeaf:
     Attributes:
         content: the leaf; source, encryption key, parent hash and signature are replaced.
         signature_private: private key that belongs to its signature key.
+        says_the_same: whether it is the leaf of before but for its keys; then it was judged before.
     """
 
     content: LeafNode
     signature_private: bytes = field(repr=False)
+    says_the_same: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +207,11 @@ def _require_good(footing: Footing, plan: Plan, policy: Policy, tree: RatchetTre
         extensions_before=footing.context.extensions,
         extensions_after=plan.changed.extensions,
     )
+    judged = footing.tree
+    if plan.new_leaf is not None and plan.new_leaf.says_the_same:
+        judged = judged.with_nodes({arithmetic.node_of(plan.leaf): after})
     try:
-        verify_outcome(view, policy)
+        verify_outcome(view, policy, judged=judged)
     except RemoteProtocolError as refused:
         raise LocalProtocolError(str(refused), code=refused.code) from None
 

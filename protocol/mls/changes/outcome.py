@@ -10,12 +10,14 @@ from protocol.mls.tree.leaves import verify_leaves
 from protocol.mls.tree.ratchet_tree import RatchetTree
 
 
-def verify_outcome(view: CommitView, policy: Policy) -> None:
+def verify_outcome(view: CommitView, policy: Policy, *, judged: RatchetTree) -> None:
     """Check all leaves after a commit, by the RFC and by the policy, then ask the policy for the commit.
 
     Args:
         view: the commit with the tree it leads to.
         policy: of the application.
+        judged: a tree whose leaves need not be judged by themselves again: that of the epoch, but for the
+            committer's own leaf, if the committer has just signed it.
 
     Raises:
         RemoteProtocolError: a leaf or the commit is refused.
@@ -27,7 +29,7 @@ def verify_outcome(view: CommitView, policy: Policy) -> None:
         view.tree_after,
         group_id=view.group_id,
         extensions=tuple(view.extensions_after),
-        before=view.tree_before,
+        before=judged,
     )
     for _, leaf in view.tree_after.members():
         policy.verify_leaf(leaf, view.group_id)

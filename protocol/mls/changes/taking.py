@@ -69,7 +69,7 @@ def take_commit(
     verify_size(group.tree, proposals, policy.max_members)
     changed = apply_proposals(group.tree, group.context.extensions, proposals)
     step = _place(group, said, changed, authenticated.content.sender)
-    verify_outcome(_view(group, authenticated, step, proposals, changed), policy)
+    verify_outcome(_view(group, authenticated, step, proposals, changed), policy, judged=group.tree)
     taken = Taken(None, step.committer, proposals, changed.added)
     if _removes(proposals, group.own_leaf):
         return taken

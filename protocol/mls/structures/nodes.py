@@ -6,7 +6,7 @@
 3. Unmerged leaves stand in increasing order, each once.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import pairwise
 
@@ -179,6 +179,12 @@ class LeafNode(Encoded):
             signature=read_vector(reader),
         )
         return remembered(leaf, reader.since(start))
+
+    def with_signature(self, signature: bytes) -> "LeafNode":
+        """Return the same leaf with another signature; its other fields are not written again."""
+        octets = self.to_bytes()
+        unsigned = octets[: len(octets) - len(op(self.signature))]
+        return remembered(replace(self, signature=signature), unsigned + op(signature))
 
     def tbs(self, group_id: bytes | None, leaf_index: int | None) -> bytes:
         """Return what is signed.

@@ -10,7 +10,6 @@ Not the question who a member is: credentials are the application's. Not the lif
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from protocol.errors import MalformedError, ReasonCode, UntrustedError
 from protocol.mls.structures.extensions import (
@@ -39,7 +38,7 @@ def sign_leaf(
     """Return the leaf with a signature by its own key.
 
     Args:
-        leaf: complete but for its signature.
+        leaf: complete but for its signature, which is replaced.
         suite: of the group.
         signature_key: private key that belongs to `leaf.signature_key`.
         group_id: of the group; it is signed unless the leaf is for a key package.
@@ -47,9 +46,8 @@ def sign_leaf(
 
     Spec: RFC 9420 section 7.2.
     """
-    unsigned = replace(leaf, signature=b"")
-    signature = suite.sign_with_label(signature_key, LEAF_LABEL, unsigned.tbs(group_id, leaf_index))
-    return replace(leaf, signature=signature)
+    signature = suite.sign_with_label(signature_key, LEAF_LABEL, leaf.tbs(group_id, leaf_index))
+    return leaf.with_signature(signature)
 
 
 # --- one leaf -----------------------------------------------------------------------------------------------
