@@ -203,6 +203,8 @@ class Register:
         refused: list[Refused] = []
         for start in range(0, len(statements), GROUP):
             group = statements[start : start + GROUP]
+            if start:  # where nothing is kept, nothing else would let others run
+                await self._clock.sleep(0)
             async with self._changing:
                 judged = await self._take(group, start, source)
             counts.update(judged.outcomes)

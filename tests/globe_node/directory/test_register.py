@@ -90,6 +90,29 @@ async def test_what_does_not_hold_is_named_and_stops_nothing() -> None:
     assert register.state.view == NETWORK.state.view
 
 
+async def test_others_run_while_a_peer_brings_what_does_not_hold() -> None:
+    class PatientClock(FixedClock):
+        async def sleep(self, seconds: float) -> None:
+            await asyncio.sleep(seconds)
+
+    register = Register(memory_store(), PatientClock())
+    await register.pin(NETWORK.fingerprint)
+    await register.admit(NETWORK.statements, source="file")
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.get_running_loop().create_task(other())
+    report = await register.admit([b"{}"] * (5 * GROUP), source="xb-acc/main")
+    task.cancel()
+    assert len(report.refused) == 5 * GROUP
+    assert turns >= 3
+
+
 async def test_known_statements_change_nothing_and_tell_nobody() -> None:
     register = await filled(memory_store())
     told: list[DirectoryState] = []
