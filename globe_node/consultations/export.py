@@ -41,16 +41,13 @@ class Exporter:
         """
         office = self._office
         statements = tuple(await office.register.export())
-        found, receipts = await office.store.read(
-            lambda tx: self._gather(tx, consultation, with_attachments=with_attachments)
-        )
-        bundle = EvidenceBundle(
-            network=office.register.state.network.fingerprint,
-            consultation=consultation,
-            statements=statements,
-            records=found,
-            receipts=receipts,
-        ).to_bytes()
+        network = office.register.state.network.fingerprint
+
+        def gather(tx: Transaction) -> bytes:
+            found, receipts = self._gather(tx, consultation, with_attachments=with_attachments)
+            return EvidenceBundle(network, consultation, statements, found, receipts).to_bytes()
+
+        bundle = await office.store.read(gather)  # in its thread: a long case takes seconds to write
         event = AuditEvent(
             kind=EventKind.EXPORT,
             at=office.clock.now(),
