@@ -10,6 +10,7 @@
 
 import importlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -25,6 +26,8 @@ from tests.mutation.operators import Mutant, mutants
 
 POLL_SECONDS = 0.005
 TEST_SECONDS = 30.0
+CHILD_BYTES = 3 * 1024**3
+"""Memory of a child: a defect can make a loop that gathers without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ class MutationSession:
             return process
         status = 1
         try:
+            resource.setrlimit(resource.RLIMIT_AS, (CHILD_BYTES, CHILD_BYTES))
             plant(one)
             for index in chosen:
                 _run(session.items[index])
