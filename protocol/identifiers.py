@@ -144,6 +144,15 @@ def owned_uuid7(now_milliseconds: int, randomness: bytes, owner: AuthorityId) ->
     return UUID(bytes=start + _owner_mark(start, owner))
 
 
+def is_owned(text: RecordId | ConsultationId, owner: AuthorityId) -> bool:
+    """Say whether an id was made by an authority.
+
+    Spec: PROTOCOL.md section 8.1.
+    """
+    octets = UUID(text).bytes
+    return octets[_OWNER_AT:] == _owner_mark(octets[:_OWNER_AT], owner)
+
+
 def require_owned(text: RecordId | ConsultationId, owner: AuthorityId) -> None:
     """Check that an id was made by an authority.
 
@@ -152,8 +161,7 @@ def require_owned(text: RecordId | ConsultationId, owner: AuthorityId) -> None:
 
     Spec: PROTOCOL.md section 8.1.
     """
-    octets = UUID(text).bytes
-    if octets[_OWNER_AT:] != _owner_mark(octets[:_OWNER_AT], owner):
+    if not is_owned(text, owner):
         raise MalformedError("an id that somebody else has made", code=ReasonCode.BAD_FIELD)
 
 

@@ -40,8 +40,9 @@ PROBE_ENVELOPES = 4
 PROBE_BYTES = 64 * 1024
 """Octets in that request, if more than one envelope."""
 PENDING_SECONDS = 0.5
-"""First pause before asking again for envelopes that the peer holds undecided; doubles, up to a minute."""
-MAX_PENDING_SECONDS = 60.0
+"""First pause before asking again for envelopes that the peer holds undecided; doubles, up to the longest
+pause of all: what the peer decides later it tells by itself."""
+MAX_PENDING_SECONDS = float(limits.MAX_BACKOFF_SECONDS)
 SHORTCUT_SECONDS = 1.0
 """First pause between a failure and the attempt after a sign of life; doubles with each that fails."""
 ALARM_AFTER = 3

@@ -6,7 +6,8 @@ Not the states of one side (`table`), and not how records reach the members.
 1. A consultation has one requester and at least one requested authority. Every record goes to all other
    members, so everybody reads everything, and every member knows every side.
 2. A record of a requested authority moves its own side. A clarification of the requester moves the side whose
-   newest questions it answers; its other records are for all sides. Only the requester changes the members.
+   newest questions it answers; its other records are for all sides. Only the requester changes the members,
+   and who was removed does not come back: so equal members mean that nothing has changed between.
 3. A member judges a side whose two ends it hears completely: the requester every one, a requested authority
    its own. On the other sides something that a record builds on may still be on its way; these are
    followed as far as that goes, and nothing is refused that it could explain.
@@ -124,6 +125,8 @@ class Roster:
                 raise _illegal("a clarification names in in_reply_to the newest questions of one authority")
             return self._moved({asker: self._next(asker, act.move, Role.REQUESTER)})
         if act.move in _FOR_EVERY_SIDE:
+            if returning := self._returning(act):
+                raise _illegal(f"{returning} was a member before and does not come back")
             moved = {side: self._next(side, act.move, Role.REQUESTER) for side in self._open}
             return self._moved({**moved, **_changed(act)})
         if all(act.move not in MOVES[state] for state in self._open.values()):
@@ -143,8 +146,10 @@ class Roster:
         Spec: PROTOCOL.md section 8.6.
         """
         role = self.role_of(act.author)
-        if AUTHORS[act.move] is not role:
-            raise RemoteProtocolError("a message of the other side", code=ReasonCode.ILLEGAL_MOVE)
+        if AUTHORS[act.move] is not role or self._returning(act):
+            raise RemoteProtocolError(
+                "a message of the other side, or a return", code=ReasonCode.ILLEGAL_MOVE
+            )
         touched = self._touched(act)
         moved = {side: _followed(self.sides[side], act) for side in touched}
         judged = set(touched) if me == self.requester else {me}.intersection(touched)
@@ -161,6 +166,10 @@ class Roster:
         joined = dict.fromkeys(members - self.members, State.SENT)
         left = dict.fromkeys(self.members - members, State.REMOVED)
         return self._moved({**joined, **left})
+
+    def _returning(self, act: Act) -> AuthorityId | None:
+        """Return somebody who is to join and was asked before."""
+        return next((name for name in act.added if name in self.sides), None)
 
     def _touched(self, act: Act) -> tuple[AuthorityId, ...]:
         """Return the sides that a record is about."""

@@ -21,6 +21,7 @@ from protocol.receipts import DeliveryState, ReceiptEntry, advance
 Records = Mapping[Digest, Exhibit]
 Absence = tuple[Finding, str]
 """What it means that a record is not in a bundle, and in words."""
+_MISSING: Absence = (Finding.INCOMPLETE, "missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +72,19 @@ class Course:
             return Finding.NOTED, "not here; it may be from before an addition"
         if authority in parties.left:
             return Finding.NOTED, "not here; its author was removed"
-        return self.absent_link()
+        return _MISSING
 
     def absent_reply(self) -> Absence:
         """Return what it means that a record is not here to which another one replies."""
         if self.parties.added_later or self.parties.left:
             return Finding.NOTED, "not here; it may be from before an addition, or from after a removal"
-        return Finding.INCOMPLETE, "missing"
+        return _MISSING
 
     def absent_start(self) -> Absence:
         """Return what it means that a chain lacks its beginning."""
         if self.parties.added_later:
             return Finding.NOTED, "not here; it may be from before an addition"
-        return self.absent_link()
-
-    def absent_link(self) -> Absence:
-        """Return what it means that a chain lacks a record between others."""
-        if self.parties.returned:
-            return Finding.NOTED, "not here; somebody was away for a time"
-        return Finding.INCOMPLETE, "missing"
+        return _MISSING
 
 
 def course_of(consultation: ConsultationId, exhibits: Iterable[Exhibit]) -> Course:
@@ -126,7 +121,7 @@ def chain_check(name: str, chain: tuple[Exhibit, ...], course: Course) -> Check:
             return Check(name, "order", Finding.FAILS, f"{exhibit.part} follows another record")
         place, before = content.author_seq, exhibit.digest
     if gap:
-        finding, words = course.absent_link()
+        finding, words = _MISSING
         return Check(name, "order", finding, f"record {gap} of the chain is {words}")
     if first > 1:
         finding, words = course.absent_start()

@@ -7,8 +7,8 @@ It verifies no signature and no order: `signers` and `course` do.
 2. Each record of the requester says who takes part. One that follows another begins with the members after
    that one.
 3. A record of anybody else is between the members of a moment: at best of the one that its author had seen.
-4. A bundle may be of an authority that was added later, that was removed, or that was away for a time; and
-   what a removed authority said may have come too late to be taken. That such a thing is absent is noted.
+4. A bundle may be of an authority that was added later or removed, and what a removed one said may have come
+   too late to be taken. That such a thing is absent is noted.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -20,7 +20,7 @@ from protocol.consultations.roster import members_after, members_before
 from protocol.errors import RemoteProtocolError
 from protocol.evidence.exhibits import Exhibit
 from protocol.evidence.report import Check, Finding
-from protocol.identifiers import AuthorityId, ConsultationId, Digest, require_owned
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, is_owned
 from protocol.messages.membership import Members
 from protocol.messages.parse import parse_body
 
@@ -49,9 +49,8 @@ class Parties:
     Attributes:
         requester: whose consultation it is; None if no author here made its id.
         moments: by hash of the requester's record.
-        malformed: hashes of its records that should say who takes part and can't be read.
+        faults: why a change of the members does not hold by itself, by its hash.
         left: everybody who was removed at some time.
-        returned: whether somebody of these was added again.
         added_later: the requester's records begin with a change of the members: the bundle is of somebody
             who was added by it.
         farewell: hash of its last record, if that removes somebody; else empty.
@@ -59,9 +58,8 @@ class Parties:
 
     requester: AuthorityId | None
     moments: Mapping[Digest, Moment]
-    malformed: Set[Digest]
+    faults: Mapping[Digest, str]
     left: Names
-    returned: bool
     added_later: bool
     farewell: str
 
@@ -74,8 +72,8 @@ class Parties:
         author = content.author.authority
         if content.type.opens and author != self.requester:
             return exhibit.check("parties", Finding.FAILS, "the consultation is of another authority")
-        if exhibit.digest in self.malformed:
-            return exhibit.check("parties", Finding.FAILS, "it does not say who takes part")
+        if exhibit.digest in self.faults:
+            return exhibit.check("parties", Finding.FAILS, self.faults[exhibit.digest])
         if author == self.requester:
             return self._check_requester(exhibit)
         return self._check_other(exhibit)
@@ -105,24 +103,25 @@ def parties_of(consultation: ConsultationId, exhibits: Iterable[Exhibit]) -> Par
     """Look at who takes part; records are in the order of a bundle."""
     exhibits = tuple(exhibits)
     authors = (one.content.author.authority for one in exhibits)
-    requester = next((author for author in authors if _owns(author, consultation)), None)
+    requester = next((author for author in authors if is_owned(consultation, author)), None)
     own = [one for one in exhibits if one.content.author.authority == requester]
     changes = {one.digest: _change_of(one) for one in own if one.content.type is MessageType.MEMBERS}
     moments = {one.digest: _moment_of(one, changes.get(one.digest)) for one in own}
-    malformed = {digest for digest, change in changes.items() if change is None}
+    faults: dict[Digest, str] = {}
     left: set[AuthorityId] = set()
-    returned = False
-    for change in filter(None, changes.values()):
-        returned = returned or not left.isdisjoint(change.added)
-        left.update(map(AuthorityId, change.removed))
+    for digest, change in changes.items():
+        if change is None:
+            faults[digest] = "it does not say who takes part"
+        elif not left.isdisjoint(change.added):
+            faults[digest] = "somebody who was removed comes back"
+        left.update(map(AuthorityId, change.removed if change else ()))
     opened = any(one.content.type is MessageType.CONSULT_REQUEST for one in own)
     farewell = own[-1].digest if own and (last := changes.get(own[-1].digest)) and last.removed else ""
     return Parties(
         requester=requester,
-        moments={digest: moment for digest, moment in moments.items() if digest not in malformed},
-        malformed=malformed,
+        moments={digest: moment for digest, moment in moments.items() if digest not in faults},
+        faults=faults,
         left=left,
-        returned=returned,
         added_later=bool(own) and own[0].digest in changes and not opened,
         farewell=farewell,
     )
@@ -142,11 +141,3 @@ def _change_of(exhibit: Exhibit) -> Members | None:
     except RemoteProtocolError:
         return None
     return body if isinstance(body, Members) else None
-
-
-def _owns(authority: AuthorityId, consultation: ConsultationId) -> bool:
-    try:
-        require_owned(consultation, authority)
-    except RemoteProtocolError:
-        return False
-    return True

@@ -201,7 +201,7 @@ async def test_what_crossed_an_addition_was_for_the_members_of_then(pen: Pen) ->
 
 
 @at_b(B, C)
-async def test_who_leaves_hears_nobody_and_may_come_back(pen: Pen) -> None:
+async def test_who_leaves_hears_nobody_and_does_not_come_back(pen: Pen) -> None:
     crossing = pen.write(C, MessageType.ACK, ACK)
     assert await pen.bring(pen.members((A, C), removed=(B,))) == "taken"
     assert await pen.bring(crossing) is ReasonCode.REFUSED
@@ -210,8 +210,15 @@ async def test_who_leaves_hears_nobody_and_may_come_back(pen: Pen) -> None:
     assert await pen.bring(unsaid) is ReasonCode.REFUSED
     pen.ends[A] = (unsaid.author_seq, Letter(unsaid).digest)
     again = pen.members((A, B, C), added=(B,))
-    assert await pen.bring(again) == "taken"
-    assert await pen.sides() == {B: "SENT", C: "SENT"}
+    assert await pen.bring(again) is ReasonCode.ILLEGAL_MOVE
+    assert await pen.sides() == {B: "REMOVED", C: "SENT"}
+
+
+@at_b(B, C)
+async def test_nobody_who_was_removed_comes_back(pen: Pen) -> None:
+    assert await pen.bring(pen.members((A, B), removed=(C,))) == "taken"
+    assert await pen.bring(pen.members((A, B, C), added=(C,))) is ReasonCode.ILLEGAL_MOVE
+    assert await pen.sides() == {B: "SENT", C: "REMOVED"}
 
 
 @at_b(B)

@@ -14,14 +14,16 @@ from typing import NamedTuple
 from globe_node.audit.fsck import verify
 from globe_node.audit.log import AuditLog, LogName
 from globe_node.audit.vault import DerivedPeriodKeys, Vault
+from globe_node.consultations.casebook import roster_of
 from globe_node.consultations.casefile import in_order
-from globe_node.consultations.records import records_of
+from globe_node.consultations.records import list_consultations, records_of
 from globe_node.delivery import inbox, outbox
 from globe_node.delivery.journal import LATE
 from globe_node.delivery.outbox import SentRow
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from protocol.audit.events import AuditEvent, EventKind
+from protocol.consultations.roster import Roster
 from protocol.errors import RemoteProtocolError
 from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId
 from protocol.receipts import DeliveryState, ReceiptStatus, SignedReceipt, parse_signed_receipt
@@ -75,13 +77,13 @@ class Findings:
     """The stores of nodes, read once.
 
     Attributes:
-        sent: what is known of each envelope at its sender, by sender and envelope id.
+        sent: what is known of each envelope at its sender, by sender, envelope id and recipient.
         held: the records of each node.
         events: the acts in each node's audit log.
     """
 
     remains: Remains
-    sent: dict[tuple[str, EnvelopeId], SentRow]
+    sent: dict[tuple[str, EnvelopeId, str], SentRow]
     held: dict[str, list[Seen]]
     events: dict[str, list[AuditEvent]]
 
@@ -97,6 +99,7 @@ class Findings:
             *self._hasty(),
             *self._sums(),
             *self._logs(),
+            *self._disagreed(),
         ]
 
     def _lost(self) -> Iterator[str]:
@@ -107,13 +110,16 @@ class Findings:
         for said in self.remains.said:
             if (said.source, said.record_id) not in own:
                 yield f"lost: {said} was stored and is nowhere"
+        queued = {(source, envelope_id) for source, envelope_id, _ in self.sent}
         for (source, _), row in own.items():
-            sent = self.sent.get((source, row.envelope_id))
-            if sent is None:
+            if (source, row.envelope_id) not in queued:
                 yield f"lost: {row} was never queued"
-            elif sent.state in _TAKEN and (sent.peer, row.record_hash) not in there:
+        records = {(source, row.envelope_id): row for (source, _), row in own.items()}
+        for (source, envelope_id, peer), sent in self.sent.items():
+            row = records[source, envelope_id]
+            if sent.state in _TAKEN and (peer, row.record_hash) not in there:
                 yield f"lost: {row} has a receipt and is not there"
-            elif sent.state is DeliveryState.REJECTED and (sent.peer, row.record_hash) in there:
+            elif sent.state is DeliveryState.REJECTED and (peer, row.record_hash) in there:
                 yield f"contradiction: {row} was rejected and is there"
 
     def _doubled_or_invented(self) -> Iterator[str]:
@@ -151,9 +157,10 @@ class Findings:
 
     def _without_end(self) -> Iterator[str]:
         verifier = BatchVerifier(10_000)
-        for (source, _), row in self.sent.items():
+        for (source, _, _), row in self.sent.items():
             if not row.state.is_terminal:
-                yield f"no end: {row.envelope_id.hex()} from {source} to {row.peer}"
+                if not self._waits_for_what_was_lost(source, row):
+                    yield f"no end: {row.envelope_id.hex()} from {source} to {row.peer}"
                 continue
             tx = self.remains.databases[source]
             receipts = [parse_signed_receipt(octets) for octets in outbox.evidence(tx, [row])[row.position]]
@@ -164,6 +171,41 @@ class Findings:
                 for signed in receipts
                 if not _genuine(signed, verifier, (source, row.peer))
             )
+
+    def _waits_for_what_was_lost(self, source: str, row: SentRow) -> bool:
+        """Say whether a record is held that builds on one of the requester that never came there."""
+        sql = "SELECT 1 FROM inbox WHERE sender = ? AND envelope_id = ? AND state = 0"
+        at_peer = driver_of(self.remains.databases[row.peer])
+        if at_peer.execute(sql, (source, row.envelope_id)).fetchone() is None:
+            return False
+        consultation = next(
+            one.consultation for one in self.held[source] if one.envelope_id == row.envelope_id
+        )
+        opener = _rosters_of(self.remains.databases[source])[consultation].requester
+        of_case = {one.envelope_id for one in self.held[opener] if one.consultation == consultation}
+        return opener != source and any(
+            who == opener and peer == row.peer and envelope_id in of_case and sent.state not in _TAKEN
+            for (who, envelope_id, peer), sent in self.sent.items()
+        )
+
+    def _disagreed(self) -> Iterator[str]:
+        """Members that hold all records must see the same sides, and each its own as the requester does."""
+        rosters = {name: _rosters_of(tx) for name, tx in self.remains.databases.items()}
+        holding = {
+            (name, consultation): {row.record_hash for row in rows if row.consultation == consultation}
+            for name, rows in self.held.items()
+            for consultation in rosters[name]
+        }
+        for name, cases in rosters.items():
+            for consultation, roster in cases.items():
+                if roster.requester != name:
+                    continue
+                for member in sorted(roster.members - {roster.requester}):
+                    theirs = rosters[member].get(consultation)
+                    if theirs is None or holding[member, consultation] != holding[name, consultation]:
+                        continue
+                    if theirs != roster:
+                        yield f"disagreed: {theirs} at {member}, {roster} at {name} in {consultation}"
 
     def _moved_back(self) -> Iterator[str]:
         """Read the states of each message from the audit log of its sender, in order."""
@@ -183,7 +225,7 @@ class Findings:
                 states[event.peer, event.msg] = state
 
     def _hasty(self) -> Iterator[str]:
-        begun = Counter((source, str(row.peer)) for (source, _), row in self.sent.items())
+        begun = Counter((source, peer) for source, _, peer in self.sent)
         for (source, to), attempts in self.remains.attempts.items():
             messages = begun[source, to] + begun[to, source]
             if attempts > _ATTEMPTS_ANYWAY + _ATTEMPTS_FOR_EACH * messages:
@@ -195,14 +237,14 @@ class Findings:
             counts = outbox.counts(tx)
             for to in self.remains.databases:
                 queued = sum(count for (peer, _), count in counts.items() if peer == to)
-                at_peer = {row for row in self.sent.items() if row[0][0] == source and row[1].peer == to}
+                at_peer = [key for key in self.sent if (key[0], key[2]) == (source, to)]
                 if queued != len(at_peer):
                     yield f"sum: {queued} counted, {len(at_peer)} sent from {source} to {to}"
                 yield from self._unequal_receipts(source, to)
 
     def _unequal_receipts(self, source: str, to: str) -> Iterator[str]:
         """The receipt that decided a message must lie at both sides, octet for octet."""
-        rows = [row for (name, _), row in self.sent.items() if name == source and row.peer == to]
+        rows = [row for (name, _, peer), row in self.sent.items() if (name, peer) == (source, to)]
         ids = {row.envelope_id for row in rows}
         issued = inbox.issued(self.remains.databases[to], AuthorityId(source), ids)
         kept = outbox.evidence(self.remains.databases[source], rows)
@@ -229,13 +271,13 @@ class Findings:
 
 def findings(remains: Remains) -> Findings:
     """Read everything that the checkers need."""
-    sent: dict[tuple[str, EnvelopeId], SentRow] = {}
+    sent: dict[tuple[str, EnvelopeId, str], SentRow] = {}
     held: dict[str, list[Seen]] = {}
     events: dict[str, list[AuditEvent]] = {}
     for name, tx in remains.databases.items():
         driver = driver_of(tx)
         ids = [row[0] for row in driver.execute("SELECT envelope_id FROM outbox WHERE operation = 0")]
-        sent.update(((name, row.envelope_id), row) for row in outbox.sent(tx, ids))
+        sent.update(((name, row.envelope_id, row.peer), row) for row in outbox.sent(tx, ids))
         sql = (
             "SELECT record_id, consultation, author, author_seq, record_hash, envelope_id, direction"
             " FROM record ORDER BY position"
@@ -243,6 +285,10 @@ def findings(remains: Remains) -> Findings:
         held[name] = [Seen(*row) for row in driver.execute(sql)]
         events[name] = recorded(tx, _log_of(remains, name))
     return Findings(remains, sent, held, events)
+
+
+def _rosters_of(tx: Transaction) -> dict[str, Roster]:
+    return {row.id: roster_of(row) for row in list_consultations(tx, states=(), before=None, limit=1_000_000)}
 
 
 def _log_of(remains: Remains, name: str) -> AuditLog:

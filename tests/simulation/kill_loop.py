@@ -147,7 +147,7 @@ class KillLoop:
         for outcome in objects(answer["outcomes"]):
             to = AuthorityId(B if source == A else A)
             record_id, digest = RecordId(text_of(outcome, "record_id")), text_of(outcome, "record_hash")
-            self.said.append(Said(record_id, digest, AuthorityId(source), to))
+            self.said.append(Said(record_id, digest, AuthorityId(source), (to,)))
 
     def _settle(self) -> float:
         """Wait until nothing is open at either node; nothing new is sent meanwhile."""

@@ -162,8 +162,10 @@ def _sealed_anew(lane: Lane, octets: bytes) -> tuple[EnvelopeId, EnvelopeId, byt
     record_id, sealed = driver_of(database.writer).execute(sql, (frame.envelope_id,)).fetchone()
     signed = node_keys.storage.open_sealed("record", record_id.encode("ascii"), sealed)
     new_id = EnvelopeId(uuid7(tools.clerk.now_ms(), tools.entropy.random_bytes(10)).bytes)
-    recipient = certified_node_keys(lane.peer).decryption[0].public_key
-    anew = seal(signed, replace(frame, envelope_id=new_id), [recipient], tools.entropy)
+    sql = "SELECT peer FROM outbox WHERE envelope_id = ?"
+    peers = [row[0] for row in driver_of(database.writer).execute(sql, (frame.envelope_id,))]
+    recipients = [certified_node_keys(peer).decryption[0].public_key for peer in peers]
+    anew = seal(signed, replace(frame, envelope_id=new_id), recipients, tools.entropy)
     return frame.envelope_id, new_id, anew
 
 

@@ -1,32 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The people at a node: they ask, answer, ask back, close and read, as far as the rules let them."""
+"""The people at a node: they ask, answer, ask back, let others join and leave, close and read.
+
+They do what the rules let them do.
+"""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from globe_node.consultations.drafting.drafts import Draft
+from globe_node.consultations.casebook import roster_of
+from globe_node.consultations.drafting.drafts import Draft, Submitted
+from globe_node.consultations.drafting.membership import Change, draft_of
+from globe_node.consultations.records import list_consultations
 from globe_node.errors import NodeError
 from globe_node.node import Node
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from protocol.codes.message_types import MessageType
-from protocol.consultations.table import Move, Role, State, moves_from
+from protocol.consultations.roster import Roster
+from protocol.consultations.table import Move, State
 from protocol.errors import ProtocolError
 from protocol.identifiers import AuthorityId, ConsultationId, RecordId
 from tests.support.bodies import LEAN, Object, lean_request
 
 PART: Object = {"final": False, "items": [{"item": "h1", "result": "NOT_HELD"}]}
+SOME: Object = {"total": False, "grounds": [{"items": ["h1"], "reason": "R21", "explanation": "x"}]}
+LATER: Object = {"total": True, "postponement": True, "grounds": [{"reason": "P01", "explanation": "x"}]}
 SAYS: dict[Move, tuple[MessageType, Object]] = {
     Move.ACKNOWLEDGE: (MessageType.ACK, LEAN[MessageType.ACK]),
     Move.ASK_BACK: (MessageType.CLARIFICATION_REQUEST, LEAN[MessageType.CLARIFICATION_REQUEST]),
     Move.CLARIFY: (MessageType.CLARIFICATION, LEAN[MessageType.CLARIFICATION]),
     Move.ANSWER_PART: (MessageType.ANSWER, PART),
     Move.ANSWER_ALL: (MessageType.ANSWER, LEAN[MessageType.ANSWER]),
+    Move.REFUSE_PART: (MessageType.REFUSAL, SOME),
+    Move.POSTPONE: (MessageType.REFUSAL, LATER),
     Move.REFUSE_ALL: (MessageType.REFUSAL, LEAN[MessageType.REFUSAL]),
     Move.WITHDRAW: (MessageType.WITHDRAWAL, LEAN[MessageType.WITHDRAWAL]),
     Move.CLOSE: (MessageType.CLOSE, LEAN[MessageType.CLOSE]),
 }
-LIKELY = {Move.ACKNOWLEDGE: 6, Move.ASK_BACK: 6, Move.CLARIFY: 8, Move.ANSWER_PART: 8, Move.ANSWER_ALL: 2}
+LIKELY = {
+    Move.ACKNOWLEDGE: 6,
+    Move.ASK_BACK: 6,
+    Move.CLARIFY: 8,
+    Move.ANSWER_PART: 8,
+    Move.ANSWER_ALL: 2,
+    Move.CHANGE_MEMBERS: 3,
+}
 """How likely a move is; the others weigh 1, so that conversations last."""
 
 
@@ -37,7 +56,7 @@ class Said:
     record_id: RecordId
     record_hash: str
     source: AuthorityId
-    to: AuthorityId
+    to: tuple[AuthorityId, ...]
 
 
 class Residents:
@@ -49,37 +68,58 @@ class Residents:
         self._dice = dice
         self._me = node.identity.authority
 
-    async def open_consultation(self, to: str, deadline_seconds: int) -> Said | None:
-        """Ask somebody something."""
+    async def open_consultation(self, to: Sequence[str], deadline_seconds: int) -> Said | None:
+        """Ask some others something."""
         return await self._submit(
             MessageType.CONSULT_REQUEST,
             lean_request(),
-            recipients=(AuthorityId(to),),
+            recipients=tuple(sorted(map(AuthorityId, to))),
             deadline_seconds=deadline_seconds,
         )
 
     async def go_on(self, deadline_seconds: int) -> Said | None:
         """Say something in one of the consultations, if there is something to say."""
-        rows = self._rows("SELECT id, opener, sides FROM consultation ORDER BY id DESC LIMIT 8")
-        choices: list[tuple[str, Move]] = []
-        for consultation, opener, sides in rows:
-            states = dict(side.split("=") for side in str(sides).split(" "))
-            mine = opener == self._me
-            state = next(iter(states.values())) if mine else states[self._me]
-            role = Role.REQUESTER if mine else Role.REQUESTED
-            choices.extend((consultation, move) for move in moves_from(State(state), role) if move in SAYS)
+        choices: list[tuple[ConsultationId, Roster, Move]] = []
+        for row in list_consultations(self._database, states=(), before=None, limit=8):
+            roster = roster_of(row)
+            choices.extend((row.id, roster, move) for move in roster.moves(self._me))
         if not choices:
             return None
-        weights = [LIKELY.get(move, 1) for _, move in choices]
-        consultation, move = self._dice.choices(choices, weights)[0]
+        weights = [LIKELY.get(move, 1) for _, _, move in choices]
+        consultation, roster, move = self._dice.choices(choices, weights)[0]
+        if move is Move.CHANGE_MEMBERS:
+            return await self._change_members(consultation, roster, deadline_seconds)
         message_type, body = SAYS[move]
         return await self._submit(
             message_type,
             body,
-            consultation=ConsultationId(consultation),
-            in_reply_to=self._question(consultation) if move is Move.CLARIFY else None,
+            consultation=consultation,
+            in_reply_to=self._question(consultation, roster) if move is Move.CLARIFY else None,
             deadline_seconds=deadline_seconds,
         )
+
+    async def _change_members(
+        self, consultation: ConsultationId, roster: Roster, deadline_seconds: int
+    ) -> Said | None:
+        """Let somebody leave, or somebody join who does not take part."""
+        asked = sorted(roster.members - {self._me})
+        others = sorted({one.authority for one in self._node.register.state.authorities} - roster.members)
+        leaves = len(asked) > 1 and (not others or self._dice.random() < 0.5)
+        if not leaves and not others:
+            return None
+        change = Change(
+            consultation,
+            () if leaves else (self._dice.choice(others),),
+            (self._dice.choice(asked),) if leaves else (),
+            "It knows more, or nothing.",
+            deadline_seconds=deadline_seconds,
+        )
+        storage = self._node.parts.node_keys.storage
+        try:
+            draft = draft_of(self._database, storage, self._me, change)
+            return self._said(await self._node.desk.submit(draft))
+        except (ProtocolError, NodeError):
+            return None
 
     async def read(self) -> None:
         """Open one record of somebody else that nobody has opened."""
@@ -93,17 +133,20 @@ class Residents:
     async def _submit(self, message_type: MessageType, body: Object, **more: object) -> Said | None:
         draft = Draft(message_type=message_type, body=body, **more)  # type: ignore[arg-type]  # see the callers
         try:
-            done = await self._node.desk.submit(draft)
+            return self._said(await self._node.desk.submit(draft))
         except (ProtocolError, NodeError):
             return None
-        return Said(done.record_id, done.record_hash, self._me, done.recipients[0])
 
-    def _question(self, consultation: str) -> RecordId | None:
+    def _said(self, done: Submitted) -> Said:
+        return Said(done.record_id, done.record_hash, self._me, done.recipients)
+
+    def _question(self, consultation: str, roster: Roster) -> RecordId | None:
+        waiting = sorted(side for side, state in roster.sides.items() if state is State.CLARIFYING)
         sql = (
-            "SELECT record_id FROM record WHERE consultation = ? AND type = 'CLARIFICATION_REQUEST'"
-            " ORDER BY position DESC LIMIT 1"
+            "SELECT record_id FROM record WHERE consultation = ? AND author = ?"
+            " AND type = 'CLARIFICATION_REQUEST' ORDER BY position DESC LIMIT 1"
         )
-        rows = self._rows(sql, consultation)
+        rows = self._rows(sql, consultation, self._dice.choice(waiting))
         return RecordId(str(rows[0][0])) if rows else None
 
     def _rows(self, sql: str, *values: object) -> list[tuple[str, ...]]:

@@ -292,7 +292,8 @@ class World:
             process.spawn(act(process.residents, name))
 
     async def _ask(self, residents: Residents, name: str) -> None:
-        to = self.dice.choice([other for other in self.names if other != name])
+        others = [other for other in self.names if other != name]
+        to = self.dice.sample(others, self.dice.randint(1, len(others)))
         self._said(await residents.open_consultation(to, self._lifetime()))
 
     async def _go_on(self, residents: Residents, _name: str) -> None:
@@ -303,7 +304,7 @@ class World:
 
     def _said(self, said: Said | None) -> None:
         if said is not None:
-            self._note("said", said.source, said.to, said.record_id)
+            self._note("said", said.source, *said.to, said.record_id)
             self.history.said.append(said)
 
     def _lifetime(self) -> int:

@@ -138,15 +138,20 @@ def require_members(roster: Roster, record: Record, body: Body) -> None:
     """Check that a change of the members begins with those of this moment.
 
     Raises:
-        LocalProtocolError: somebody joins who takes part, or leaves who does not (`bad_field`); or it was
-            drafted when the members were others (`illegal_move`).
+        LocalProtocolError: somebody joins who takes part, or leaves who does not (`bad_field`); somebody
+            comes back; or it was drafted when the members were others (`illegal_move`).
     """
     if not isinstance(body, Members):
         return
-    for name in body.added:
+    for name in map(AuthorityId, body.added):
         if name in roster.members:
             raise LocalProtocolError(f"{name} is a member already", code=ReasonCode.BAD_FIELD)
-    for name in body.removed:
+        if name in roster.sides:
+            raise LocalProtocolError(
+                f"{name} was removed and does not come back; open another consultation with it",
+                code=ReasonCode.ILLEGAL_MOVE,
+            )
+    for name in map(AuthorityId, body.removed):
         if name not in roster.members:
             raise LocalProtocolError(f"{name} is no member", code=ReasonCode.BAD_FIELD)
     if members_before(record, body) != roster.members:

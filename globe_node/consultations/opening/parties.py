@@ -5,8 +5,7 @@
    and a change must begin with them. Where one of its records is missing, it is taken at its word.
 2. A record of another author stands on the newest record of the requester that it has seen: its author was a
    member then, and it is for all others of then. If that record is not here yet, it waits for it.
-3. Who was removed is heard no more, whatever it has seen; nor does a removed authority take anything more,
-   unless it is added again.
+3. Who was removed is heard no more, whatever it has seen; nor does a removed authority take anything more.
 """
 
 from enum import Enum, auto

@@ -34,7 +34,7 @@ from protocol.codes.message_types import MessageType
 from protocol.consultations.content import verify_reply
 from protocol.consultations.roster import joined_by, opened_by
 from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError
-from protocol.identifiers import AuthorityId, Digest, RecordId
+from protocol.identifiers import AuthorityId, Digest, RecordId, is_owned
 from protocol.messages.procedure import ClarificationRequest
 
 LOOK_AGAIN_MS = 5_000
@@ -285,11 +285,11 @@ class IntakeTransaction:
 def patience_ms(opened: Opened, me: AuthorityId) -> int:
     """Return until when a record waits for what it builds on.
 
-    What the same author sent before comes by the same lane. What another one sent may come much later: then
-    the record waits as long as it may live.
+    That is a record of the requester, who is the owner of the consultation's id. Its own records come by one
+    lane, in order. For those of others it may come much later, so these wait as long as they may live.
     """
     record = opened.record
-    if any(who not in (me, record.author.authority) for who in record.seen):
+    if not any(is_owned(record.consultation, who) for who in (me, record.author.authority)):
         return unix_milliseconds(record.expires)
     return opened.held.received_ms + PATIENCE_SECONDS * 1000
 

@@ -143,8 +143,12 @@ def test_who_is_added_begins_and_who_is_removed_ends() -> None:
     assert alone.recipients(R) == (C,)
     assert [alone.standing(name) for name in (R, B, C)] == ["SENT", "REMOVED", "SENT"]
     assert alone.moves(B) == ()
-    again = alone.after_sending(Act(R, Move.CHANGE_MEMBERS, added=(B,), removed=(C,)))
-    assert again == roster(b=State.SENT, c=State.REMOVED)
+    returning = Act(R, Move.CHANGE_MEMBERS, added=(B,))
+    with pytest.raises(LocalProtocolError, match="does not come back"):
+        alone.after_sending(returning)
+    with pytest.raises(RemoteProtocolError) as caught:
+        alone.after_arrival(returning, C)
+    assert caught.value.code is ReasonCode.ILLEGAL_MOVE
 
 
 def test_who_was_removed_keeps_nobody_from_closing_and_is_not_closed() -> None:
