@@ -159,14 +159,11 @@ def verify_control(data: bytes, directory: DirectoryState, now: datetime) -> Con
     """Read a control and check that the node it names made it.
 
     Raises:
-        RemoteProtocolError: as for `parse_control` and `form.verify_testimony`.
+        RemoteProtocolError: as for `form.verify_testimony`.
 
     Spec: PROTOCOL.md section 16.7.
     """
-    signed = parse_signed(_KIND, data)
-    control = _read(signed.members)
-    verify_testimony(_KIND, signed, directory, now)
-    return control
+    return verify_testimony(_KIND, data, _read, directory, now)
 
 
 def _range_written(one: SequenceRange) -> JSONObject:

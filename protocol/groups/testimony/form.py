@@ -11,6 +11,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import TypeVar
 
 from protocol import canonical, limits
 from protocol.canonical import JSONObject
@@ -21,10 +22,9 @@ from protocol.groups.errors import UnknownIssuerError
 from protocol.identifiers import Digest, parse_authority_id, parse_digest, parse_key_id, parse_node_id
 from protocol.interfaces import Signer
 from protocol.receipts import Issuer
-from protocol.signing.signed_object import VERSION, Kind, Members, SignedObject, sign_object, verify_signed
+from protocol.signing.signed_object import VERSION, Kind, Members, parse_signed, sign_object, verify_signed
 
-GROUP_ID_BYTES = 32
-"""A group id of this network."""
+T = TypeVar("T")
 _COMMON = frozenset(("created", "issuer"))
 _ISSUER = frozenset(("authority", "node", "key"))
 _TOLERANCE = timedelta(seconds=limits.CLOCK_TOLERANCE_SECONDS)
@@ -112,14 +112,20 @@ def authenticator_hash(epoch_authenticator: bytes) -> Digest:
     return Digest(sha256(epoch_authenticator).hexdigest())
 
 
-def verify_testimony(kind: Kind, signed: SignedObject, directory: DirectoryState, now: datetime) -> None:
-    """Check the signature of an object, and that its key may count as the issuer's.
+def verify_testimony(
+    kind: Kind, data: bytes, read: Callable[[Members], T], directory: DirectoryState, now: datetime
+) -> T:
+    """Read an object, and check its signature and that its key may count as the issuer's.
 
     Raises:
+        MalformedError: cut off, too long, not canonical, or a member outside its rule.
+        UnsupportedVersionError: an object of another version.
         UnknownIssuerError: the directory here knows no such node key; a newer one may.
         UntrustedError: the key of another node, out of its time or compromised, or the signature fails.
         RemoteProtocolError: made in the future, beyond the clock tolerance (`not_yet_valid`).
     """
+    signed = parse_signed(kind, data)
+    said = read(signed.members)
     issuer, created = issuer_of(signed.members), signed.members.moment("created")
     if created > now + _TOLERANCE:
         raise RemoteProtocolError(f"{kind.what} from the future", code=ReasonCode.NOT_YET_VALID)
@@ -130,3 +136,4 @@ def verify_testimony(kind: Kind, signed: SignedObject, directory: DirectoryState
     if node.node != issuer.node or not node.covers(created) or node.state is NodeState.COMPROMISED:
         raise UntrustedError(f"{kind.what} by a key that may not say it")
     verify_signed(kind, signed, node.signing)
+    return said

@@ -115,14 +115,11 @@ def verify_hub_receipt(data: bytes, directory: DirectoryState, now: datetime) ->
     """Read a hub receipt and check that the node it names gave it.
 
     Raises:
-        RemoteProtocolError: as for `parse_hub_receipt` and `form.verify_testimony`.
+        RemoteProtocolError: as for `form.verify_testimony`.
 
     Spec: PROTOCOL.md section 16.5.
     """
-    signed = parse_signed(_KIND, data)
-    receipt = _read(signed.members)
-    verify_testimony(_KIND, signed, directory, now)
-    return receipt
+    return verify_testimony(_KIND, data, _read, directory, now)
 
 
 def verify_place(receipt: HubReceipt, *, hub: NodeName, group_id: bytes, epoch: int, commit: bytes) -> None:

@@ -116,14 +116,11 @@ def verify_joined(data: bytes, directory: DirectoryState, now: datetime) -> Join
     """Read the statement and check that the node it names made it.
 
     Raises:
-        RemoteProtocolError: as for `parse_joined` and `form.verify_testimony`.
+        RemoteProtocolError: as for `form.verify_testimony`.
 
     Spec: PROTOCOL.md section 16.6.
     """
-    signed = parse_signed(_KIND, data)
-    joined = _read(signed.members)
-    verify_testimony(_KIND, signed, directory, now)
-    return joined
+    return verify_testimony(_KIND, data, _read, directory, now)
 
 
 def confirms(joined: Joined, *, group_id: bytes, epoch: int, authenticator: Digest, opening: Digest) -> bool:
