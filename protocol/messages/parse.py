@@ -70,11 +70,6 @@ def parse_body(message_type: MessageType, body: JSONObject) -> Body:
     raise MalformedError(f"{_place(details[0])}: {_rule(details[0])}", code=ReasonCode.BAD_FIELD)
 
 
-def message_type_of(body: Body) -> MessageType:
-    """Return the type of message that this is the body of."""
-    return next(kind for kind, model in MODELS.items() if type(body) is model)
-
-
 def body_of(body: Body) -> JSONObject:
     """Return the member `body` of a record for this value."""
     written: JSONObject = body.model_dump(mode="json", exclude_defaults=True)
