@@ -4,7 +4,8 @@
 1. Everything goes to all other members of its consultation.
 2. What opens a consultation is refused at once if one of those it asks can't receive it, and the refusal says
    what to do. Later messages are refused only if nobody could receive them: a member whom the directory bars
-   must not silence the others. What is for it waits for the directory, at most until its deadline.
+   must not silence the others. What is for it waits for the directory, at most until its deadline; it is not
+   sealed to it, so that member refuses it when it is back, and its author has that in writing.
 """
 
 from collections.abc import Collection, Sequence
