@@ -21,6 +21,7 @@ from typing import Any
 from globe_node.audit.log import AuditLog, LogName
 from globe_node.audit.vault import DerivedPeriodKeys, Vault
 from globe_node.clock import Clock
+from globe_node.consultations.drafting.sealing import Sealer
 from globe_node.consultations.intake import Intake
 from globe_node.consultations.office import Office
 from globe_node.consultations.reading import ReadingRoom
@@ -36,6 +37,7 @@ from globe_node.directory.register import Register
 from globe_node.faults import FaultPoints
 from globe_node.groups.day_keys import DayKeys, KeyFile
 from globe_node.groups.keeping import Keeper
+from globe_node.groups.known import KnownGroups
 from globe_node.groups.packages.supply import Supply
 from globe_node.groups.workbench import Workbench
 from globe_node.logs import EventLog
@@ -46,7 +48,7 @@ from keys.node_keys import NodeKeys
 from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.identifiers import AuthorityId, NodeName
-from protocol.interfaces import Entropy
+from protocol.interfaces import Entropy, Signer
 
 DRAIN_SECONDS = 5.0
 """How long a stop waits for what was accepted to be stored."""
@@ -123,6 +125,7 @@ class Node:
         reception: answers peers; the line hands requests to it.
         courier: delivers.
         rounds: keeps the directory the same everywhere.
+        sealer: seals what waited for keys.
         keeper: renews the seals of group secrets.
         supply: gives and gets key packages.
     """
@@ -138,6 +141,7 @@ class Node:
     courier: Courier
     reception: Reception
     rounds: Rounds
+    sealer: Sealer
     keeper: Keeper
     supply: Supply
     _tasks: TaskBook = field(repr=False)
@@ -176,7 +180,14 @@ class Node:
 
     def _work(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """Return what the node does as long as it runs."""
-        return self.desk.run, self.intake.run, self.courier.run, self.rounds.run, self.keeper.run
+        return (
+            self.desk.run,
+            self.intake.run,
+            self.courier.run,
+            self.rounds.run,
+            self.sealer.run,
+            self.keeper.run,
+        )
 
     @asynccontextmanager
     async def helped_by(self, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
@@ -205,6 +216,7 @@ def build_node(parts: NodeParts) -> Node:
     )
     register = Register(parts.store, parts.clock, audit)
     book = DirectoryBook(register, parts.clock, identity.authority)
+    bench = _build_bench(parts, register, lambda: office.signer(register.state))
     office = Office(
         store=parts.store,
         register=register,
@@ -215,10 +227,17 @@ def build_node(parts: NodeParts) -> Node:
         entropy=parts.entropy,
         faults=parts.faults,
         log=parts.log,
+        bench=bench,
+        known=KnownGroups(),
     )
     tasks = TaskBook()
     delivery = _build_delivery(parts, office, book, tasks)
-    desk = Desk(office, deadline_seconds=parts.deadline_seconds, wake=delivery.courier.wake)
+    desk = Desk(
+        office,
+        deadline_seconds=parts.deadline_seconds,
+        wake=delivery.courier.wake,
+        need=delivery.supply.need,
+    )
     register.subscribe(lambda _state: delivery.courier.directory_changed())
     register.subscribe(lambda _state: delivery.intake.wake())
     return Node(
@@ -233,7 +252,8 @@ def build_node(parts: NodeParts) -> Node:
         courier=delivery.courier,
         reception=delivery.reception,
         rounds=delivery.rounds,
-        keeper=Keeper(delivery.bench),
+        keeper=Keeper(bench),
+        sealer=delivery.sealer,
         supply=delivery.supply,
         _tasks=tasks,
     )
@@ -251,16 +271,14 @@ class _Delivery:
     intake: Intake
     reception: Reception
     rounds: Rounds
-    bench: Workbench
     supply: Supply
+    sealer: Sealer
 
 
 def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks: TaskBook) -> _Delivery:
     """Build everything between the outbox here and the inbox there."""
     clerk = _build_clerk(parts, office, book)
     journal = Journal(office.audit, parts.clock)
-
-    bench = _build_bench(parts, office)
 
     def heard(peer: AuthorityId) -> None:
         courier.heard(peer)
@@ -270,7 +288,7 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
         await supply.top_up(peer)
 
     rounds = Rounds(_rounds_tools(parts, office, book), heard, top_up)
-    supply = Supply(bench, parts.transport, book, spawn=tasks.spawn, refresh=rounds.want)
+    supply = Supply(office.bench, parts.transport, book, spawn=tasks.spawn, refresh=rounds.want)
     courier = Courier(
         LaneTools(
             store=parts.store,
@@ -288,7 +306,9 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
     )
     board = ReceiptBoard()
     settlement = Settlement(clerk, board, wake=courier.wake, faults=parts.faults)
-    intake = Intake(office, settlement, refresh=rounds.want)
+    sealer = Sealer(office, wake=courier.wake, need=supply.need)
+    supply.subscribe(sealer.look)
+    intake = Intake(office, settlement, refresh=rounds.want, regrouped=sealer.look)
     reception = Reception(
         ReceptionDesk(
             store=parts.store,
@@ -304,7 +324,7 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
             receipt_wait_seconds=parts.pace.receipt_wait_seconds,
         )
     )
-    return _Delivery(courier, settlement, intake, reception, rounds, bench, supply)
+    return _Delivery(courier, settlement, intake, reception, rounds, supply, sealer)
 
 
 def _rounds_tools(parts: NodeParts, office: Office, book: DirectoryBook) -> RoundsTools:
@@ -320,14 +340,14 @@ def _rounds_tools(parts: NodeParts, office: Office, book: DirectoryBook) -> Roun
     )
 
 
-def _build_bench(parts: NodeParts, office: Office) -> Workbench:
+def _build_bench(parts: NodeParts, register: Register, signer: Callable[[], Signer]) -> Workbench:
     """Put together what the room of groups works with."""
     node_keys = parts.node_keys
     return Workbench(
         name=NodeName(node_keys.authority, node_keys.node),
         store=parts.store,
-        register=office.register,
-        signer=lambda: office.signer(office.register.state),
+        register=register,
+        signer=signer,
         day_keys=DayKeys(parts.key_file, node_keys.storage, parts.incarnation, parts.entropy),
         clock=parts.clock,
         entropy=parts.entropy,

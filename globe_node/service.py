@@ -27,7 +27,7 @@ from globe_node.consultations.export import Exporter
 from globe_node.delivery.lanes import Pace
 from globe_node.delivery.link import Answer, Operation, PeerAddress
 from globe_node.faults import FaultPoints
-from globe_node.groups.key_file import FileOfKeys
+from globe_node.groups.day_keys import FileOfKeys
 from globe_node.home import Home
 from globe_node.logs import EventLog
 from globe_node.neighbours.greeting import parse_greeting
@@ -284,6 +284,7 @@ def operations_of(node: Node, high_water: FileHighWater) -> Operations:
         courier=node.courier,
         book=node.book,
         rounds=node.rounds,
+        supply=node.supply,
         examine=partial(examine_peer, node),
     )
     return Operations(reading, running)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The outside of a message: what every carrier sees, and the sealed part it cannot see into.
 
-Not the sealing itself, which is `protocol.e2ee`, and not the names of the recipients, which nobody outside
-needs to know.
+Not the sealing itself, which is `protocol.groups.sealed`, and not the names of the recipients, which nobody
+outside needs to know.
 
 1. An envelope is a frame and a sealed part; the sealed part is bound to the octets of its frame.
 2. The frame has one written form; whatever differs from it is refused before anything is decrypted.
-3. Padding hides the length within steps of a sixteenth, from 512 up; its octets are zero and are checked.
+3. Padding, inside encryption, hides the length within steps of a sixteenth, from 512 up.
 4. An envelope expires by the clock of whoever receives it; only its creation is granted a clock tolerance.
 """
 
@@ -31,7 +31,6 @@ ENVELOPE_ID_BYTES = 16
 MAX_FRAME_BYTES = 256
 _VERSION = 1
 _MAX_MILLISECONDS = (1 << 48) - 1
-_LENGTH_BYTES = 4
 
 
 class EnvelopeClass(IntEnum):
@@ -218,32 +217,6 @@ def padded_length(size: int) -> int:
     exponent = size.bit_length() - 1
     zero_bits = exponent - exponent.bit_length()
     return (size + (1 << zero_bits) - 1) >> zero_bits << zero_bits
-
-
-def pad(data: bytes) -> bytes:
-    """Return `u32 length || data || zeros`.
-
-    Spec: PROTOCOL.md section 7.
-    """
-    length = len(data).to_bytes(_LENGTH_BYTES, "big")
-    zeros = bytes(padded_length(_LENGTH_BYTES + len(data)) - _LENGTH_BYTES - len(data))
-    return b"".join((length, data, zeros))
-
-
-def unpad(padded: bytes) -> bytes:
-    """Return the data of what `pad` made.
-
-    Raises:
-        MalformedError: cut off, of another padded length than the rule says, or not zero (`bad_content`).
-
-    Spec: PROTOCOL.md section 7.
-    """
-    end = _LENGTH_BYTES + int.from_bytes(padded[:_LENGTH_BYTES], "big")
-    if end > len(padded) or len(padded) != padded_length(end):
-        raise MalformedError("padding of another length", code=ReasonCode.BAD_CONTENT)
-    if padded[end:] != bytes(len(padded) - end):
-        raise MalformedError("padding that is not zero", code=ReasonCode.BAD_CONTENT)
-    return padded[_LENGTH_BYTES:end]
 
 
 def _bad_field(text: str) -> MalformedError:

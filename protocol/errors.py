@@ -48,6 +48,7 @@ class ReasonCode(StrEnum):
     ACK_UNKNOWN = "ack_unknown"
     UNKNOWN_AUTHORITY = "unknown_authority"
     NO_KEY = "no_key"
+    AWAITING_KEYS = "awaiting_keys"
     SUSPENDED = "suspended"
     REVOKED_KEY = "revoked_key"
     DISPUTED = "disputed"

@@ -123,6 +123,7 @@ async def status(rooms: RunningRooms, _asked: NoArguments) -> JSONObject:
         "clock_ok": abs(middle) <= CLOCK_TOLERANCE_SECONDS,
         "clock_skew_seconds": round(middle),
         "lanes": [json_of(lane) for lane in rooms.courier.status()],
+        "awaiting_keys": [json_of(awaited) for awaited in rooms.supply.status()],
         "peers": {peer: json_object(one) for peer, one in sorted(known.items())},
     }
 

@@ -13,6 +13,7 @@ from globe_node.consultations.reading import ReadingRoom
 from globe_node.consultations.submit import Desk
 from globe_node.delivery.courier import Courier
 from globe_node.directory.register import Register
+from globe_node.groups.packages.supply import Supply
 from globe_node.neighbours.book import DirectoryBook
 from globe_node.neighbours.rounds import Rounds
 from globe_node.store.door import Store
@@ -86,4 +87,5 @@ class RunningRooms:
     courier: Courier
     book: DirectoryBook
     rounds: Rounds
+    supply: Supply
     examine: Examine

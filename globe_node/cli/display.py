@@ -21,6 +21,14 @@ _STAGES = {
 }
 
 
+_GROUP_STATES = {
+    "awaiting-keys": "; a member is asked for keys, and everything goes out by itself when they have come",
+    "lost": "; its secrets are gone here, and are asked for again",
+    "left": "; this authority is not a member any more",
+    "expired": "; it never reached anybody",
+}
+
+
 def short_time(text: str) -> str:
     """Return a moment as people read it: to the second, UTC."""
     return f"{text[:10]} {text[11:19]}" if len(text) >= 19 else text
@@ -73,7 +81,7 @@ def print_case(view: JSONObject, contents: Mapping[str, JSONObject]) -> None:
         f"{text_of(summary, 'role').lower()}, with {names_of(summary, 'counterparties')};"
         f" state {text_of(summary, 'state')}"
     )
-    for line in _side_lines(view):
+    for line in (*_side_lines(view), *_group_lines(summary)):
         print_text(line)
     moves = view.get("moves", [])
     if isinstance(moves, list) and moves:
@@ -91,6 +99,31 @@ def _side_lines(view: JSONObject) -> Iterator[str]:
         yield from (f"  {name:<14}{state}" for name, state in sides.items())
     if added := text_of(view, "added_at"):
         yield f"this authority was added {short_time(added)} UTC; what was said before is not shown to it"
+
+
+def group_status(summary: JSONObject) -> str:
+    """Return how the group of a consultation stands, unless it is as it should be."""
+    group = summary.get("group", {})
+    status = text_of(group, "status") if isinstance(group, dict) else ""
+    return "" if status == "open" else status
+
+
+def _group_lines(summary: JSONObject) -> Iterator[str]:
+    """Yield who can read what is said, and whether all members are known to see the same group."""
+    group = summary.get("group", {})
+    if not isinstance(group, dict) or not group:
+        return
+    status = text_of(group, "status")
+    if status != "open":
+        yield f"encryption: {status}{_GROUP_STATES.get(status, '')}"
+        return
+    yield f"encryption: epoch {text_of(group, 'epoch')}, members {names_of(group, 'members')}"
+    if group.get("confirmed") is True:
+        yield "  membership confirmed: every member has said that it sees these members"
+    if waiting := names_of(group, "unconfirmed"):
+        yield f"  membership not confirmed yet by {waiting}"
+    if disagreeing := names_of(group, "disagreeing"):
+        yield f"  MEMBERSHIP CONTRADICTED by {disagreeing}: it sees another group; telephone before you go on"
 
 
 def print_record(record: JSONObject, opened: JSONObject | None) -> None:

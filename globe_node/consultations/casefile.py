@@ -20,6 +20,7 @@ from globe_node.consultations.office import no_such_consultation
 from globe_node.consultations.records import ConsultationRow, Direction, RecordRow
 from globe_node.delivery import inbox, outbox
 from globe_node.delivery.outbox import LaneRow, SentRow
+from globe_node.groups.views import GroupView, views_of
 from globe_node.store.door import Transaction
 from keys.storage_key import StorageKey
 from protocol.canonical import JSONObject
@@ -41,6 +42,7 @@ class CaseSummary:
         records: how many there are.
         unread: how many of theirs nobody here has opened.
         waiting: how many of ours have not reached somebody.
+        group: its members as encryption knows them; None for a consultation without any.
     """
 
     consultation: ConsultationId
@@ -53,6 +55,7 @@ class CaseSummary:
     records: int
     unread: int
     waiting: int
+    group: GroupView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +253,7 @@ def _summaries(
     ids = [row.id for row in rows]
     counted = records.counts_of(tx, ids)
     waiting = _waiting(tx, ids)
+    groups = views_of(tx, me, ids)
     return [
         CaseSummary(
             consultation=row.id,
@@ -262,6 +266,7 @@ def _summaries(
             records=counted[row.id][0],
             unread=counted[row.id][1],
             waiting=waiting.get(row.id, 0),
+            group=groups.get(row.id),
         )
         for row in rows
     ]
@@ -367,7 +372,8 @@ def receipt_lines(
 
 
 def _waiting_line(sent: SentRow, row: RecordRow, lane: LaneRow | None) -> EvidenceLine:
-    next_ms = max(sent.next_attempt_ms, lane.next_attempt_ms if lane else 0)
+    held = sent.next_attempt_ms >= outbox.NEVER_MS
+    next_ms = 0 if held else max(sent.next_attempt_ms, lane.next_attempt_ms if lane else 0)
     return EvidenceLine(
         stage="waiting",
         authority=sent.peer,

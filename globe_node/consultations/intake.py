@@ -4,8 +4,8 @@
 Not the reception of envelopes (`delivery.reception`), and no rule of its own: those are in `examine`,
 `placement` and in `protocol`.
 
-1. What needs no store (opening, signatures, content) is done first, a few envelopes at a time; then one
-   transaction stores records, states, receipts and audit entries of the whole batch together.
+1. One transaction opens a batch and stores records, states, receipts and audit entries of all of it together:
+   a key that was used is gone with the record that it opened. A batch is small, so that nothing waits long.
 2. Receipts leave after the commit.
 3. An envelope on which we fail ourselves does not stop the others: it is tried three times, then it is put
    into quarantine, and its sender gets a signed rejection.
@@ -15,23 +15,21 @@ Not the reception of envelopes (`delivery.reception`), and no rule of its own: t
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from globe_node.consultations.arrivals import Arrivals
 from globe_node.consultations.office import Office
-from globe_node.consultations.opening.examine import Examination, Examined, Examiner, Faulty, Postponed, Step
-from globe_node.consultations.opening.placement import IntakeTransaction
+from globe_node.consultations.opening.examine import Examination, Examiner, Faulty, Step
+from globe_node.consultations.opening.placement import IntakeTransaction, Placed
 from globe_node.delivery import inbox
 from globe_node.delivery.inbox import HeldEnvelope
-from globe_node.delivery.settlement import Settled, Settlement
+from globe_node.delivery.settlement import Settlement
 from globe_node.errors import NotPermittedError, StoreError
 from globe_node.store.door import Transaction
 from protocol.identifiers import AuthorityId
 
-BATCH_ENVELOPES = 128
-BATCH_BYTES = 8 * 1024 * 1024
-TURN_BYTES = 64 * 1024
-"""Octets of envelopes that are opened in one go: a few milliseconds."""
+BATCH_ENVELOPES = 64
+BATCH_BYTES = 4 * 1024 * 1024
 REFUSED_SECONDS = 5.0
 """Pause after the store took nothing: a full disk, a foreign lock."""
 IDLE_SECONDS = 60.0
@@ -45,17 +43,24 @@ class Intake:
         office: the shared parts.
         settlement: makes receipts of verdicts.
         refresh: called with authorities whose view of the directory is newer than ours.
+        regrouped: called when the epoch or the members of a group have changed.
 
     Attributes:
         arrivals: says what was taken in.
     """
 
     def __init__(
-        self, office: Office, settlement: Settlement, *, refresh: Callable[[Sequence[AuthorityId]], None]
+        self,
+        office: Office,
+        settlement: Settlement,
+        *,
+        refresh: Callable[[Sequence[AuthorityId]], None],
+        regrouped: Callable[[], None],
     ) -> None:
         self._office = office
         self._settlement = settlement
         self._refresh = refresh
+        self._regrouped = regrouped
         self._examiner = Examiner(office)
         self.arrivals = Arrivals()
         self._arrived = asyncio.Event()
@@ -85,42 +90,46 @@ class Intake:
         held = await office.store.look(self._take)
         if not held:
             return 0
-        examined = await self._examine(held)
-        office.faults.point("consultations.intake.examined")
-        stale = sorted({one.held.sender for one in examined if isinstance(one, Postponed)})
-        if stale:
-            self._refresh(stale)
         try:
-            placed = await self._place(examined)
+            placed = await self._place(held)
         except StoreError:
             raise
         except NotPermittedError:  # our key went out of use meanwhile
             return 0
         except Exception as error:  # one of them is at fault: find it by taking each alone
             self._report("a batch of envelopes could not be stored", error, len(held))
-            for one in examined:
+            for one in held:
                 await self._place_alone(one)
             return len(held)
-        self._settlement.announce(placed)
-        self.arrivals.announce()
+        self._announce(placed)
         return len(held)
 
     def _take(self, tx: Transaction) -> list[HeldEnvelope]:
         return inbox.take_due(tx, self._office.now_ms(), limit=BATCH_ENVELOPES, max_bytes=BATCH_BYTES)
 
-    async def _examine(self, held: Sequence[HeldEnvelope]) -> list[Examined]:
-        """Examine a batch; in between, the event loop does what else there is."""
-        examined: list[Examined] = []
-        for turn in _turns(held):
-            if examined:
-                await self._office.clock.sleep(0)
-            batch = [Examination(one) for one in turn]
-            for step in self._examiner.steps:
-                for one in batch:
-                    if one.verdict is None:
-                        self._advance(step, one)
-            examined.extend(one.verdict or Faulty(one.held) for one in batch)
-        return examined
+    def _transaction(self, tx: Transaction) -> IntakeTransaction:
+        return IntakeTransaction(self._office, self._settlement, self._examine, tx)
+
+    async def _place(self, held: Sequence[HeldEnvelope]) -> Placed:
+        return await self._office.store.write(lambda tx: self._transaction(tx).run(held))
+
+    async def _place_alone(self, one: HeldEnvelope) -> None:
+        """Store one envelope by itself; if that fails too, count it against the envelope."""
+        try:
+            placed = await self._place([one])
+        except StoreError:
+            raise
+        except Exception as error:  # this is the one
+            self._report("an envelope could not be stored", error, 1)
+            placed = await self._office.store.write(lambda tx: self._transaction(tx).give_up(one))
+        self._announce(placed)
+
+    def _examine(self, opened: Sequence[Examination]) -> None:
+        """Bring what was opened to its verdict; all go through one step before the next begins."""
+        for step in self._examiner.steps:
+            for one in opened:
+                if one.verdict is None:
+                    self._advance(step, one)
 
     def _advance(self, step: Step, one: Examination) -> None:
         try:
@@ -129,23 +138,14 @@ class Intake:
             self._report("an envelope could not be examined", error, 1)
             one.verdict = Faulty(one.held)
 
-    async def _place(self, examined: Sequence[Examined]) -> Settled:
-        def store(tx: Transaction) -> Settled:
-            return IntakeTransaction(self._office, self._settlement, tx, examined).run()
-
-        return await self._office.store.write(store)
-
-    async def _place_alone(self, one: Examined) -> None:
-        """Store one envelope by itself; if that fails too, count it against the envelope."""
-        try:
-            placed = await self._place([one])
-        except StoreError:
-            raise
-        except Exception as error:  # this is the one
-            self._report("an envelope could not be stored", error, 1)
-            placed = await self._place([Faulty(one.held)])
-        self._settlement.announce(placed)
+    def _announce(self, placed: Placed) -> None:
+        """Let out what was decided, after the commit."""
+        if placed.stale:
+            self._refresh(placed.stale)
+        self._settlement.announce(placed.settled)
         self.arrivals.announce()
+        if placed.regrouped:
+            self._regrouped()
 
     async def _pause(self) -> None:
         """Wait until something is held, or something that waits is due."""
@@ -159,13 +159,3 @@ class Intake:
 
     def _report(self, event: str, error: Exception, count: int) -> None:
         self._office.log.error(event, error=error, count=count)
-
-
-def _turns(held: Sequence[HeldEnvelope]) -> Iterator[Sequence[HeldEnvelope]]:
-    """Yield a batch in parts of about `TURN_BYTES`."""
-    start = octets = 0
-    for end, one in enumerate(held, 1):
-        octets += len(one.octets)
-        if octets >= TURN_BYTES or end == len(held):
-            yield held[start:end]
-            start, octets = end, 0

@@ -9,8 +9,11 @@ from globe_node.consultations.moments import unix_milliseconds
 from globe_node.directory.register import Register
 from globe_node.errors import NodeError, NotFoundError, NotPermittedError
 from globe_node.faults import FaultPoints
+from globe_node.groups.book import GroupBook
+from globe_node.groups.known import KnownGroups
+from globe_node.groups.workbench import Workbench
 from globe_node.logs import EventLog
-from globe_node.store.door import Store
+from globe_node.store.door import Store, Transaction
 from keys.node_keys import NodeKeys
 from keys.signing_key import CompositeSigningKey
 from protocol.directory.entries import STATUS_CODES, NodeState
@@ -27,6 +30,8 @@ class Office:
     Attributes:
         node_keys: who we are, and our secrets.
         incarnation: 16 hex digits, another after every restore.
+        bench: what the room of groups works with.
+        known: groups that are held in memory.
     """
 
     store: Store
@@ -38,6 +43,12 @@ class Office:
     entropy: Entropy
     faults: FaultPoints
     log: EventLog
+    bench: Workbench
+    known: KnownGroups
+
+    def book(self, tx: Transaction) -> GroupBook:
+        """Return the groups of consultations, for one transaction."""
+        return GroupBook(self.bench, self.known, tx)
 
     def signer(self, directory: DirectoryState) -> CompositeSigningKey:
         """Return the signing key that the directory names for this node, current or former.

@@ -11,7 +11,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from globe_node.consultations.drafting.compose import (
     Composed,
@@ -26,6 +26,7 @@ from globe_node.delivery.outbox import Queued
 from globe_node.errors import NodeError
 from globe_node.store.door import Transaction
 from protocol.errors import ProtocolError, ReasonCode
+from protocol.identifiers import AuthorityId
 
 MAX_DRAFTS = 64
 """Drafts that one transaction handles: all else waits some thirty milliseconds for it."""
@@ -44,12 +45,21 @@ class Desk:
         office: the shared parts.
         deadline_seconds: how long delivery is tried when a draft names no deadline.
         wake: tells the courier after each commit what was queued.
+        need: asks for key packages of authorities.
     """
 
-    def __init__(self, office: Office, *, deadline_seconds: int, wake: Callable[[Queued], None]) -> None:
+    def __init__(
+        self,
+        office: Office,
+        *,
+        deadline_seconds: int,
+        wake: Callable[[Queued], None],
+        need: Callable[[Collection[AuthorityId]], None],
+    ) -> None:
         self._office = office
         self._deadline_seconds = deadline_seconds
         self._wake = wake
+        self._need = need
         self._waiting: deque[tuple[Composed, asyncio.Future[Outcome]]] = deque()
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
@@ -135,20 +145,22 @@ class Desk:
     async def _store(self, work: Sequence[Composed]) -> list[Outcome]:
         """Store a group; what spoils the whole transaction is found by storing each alone."""
 
-        def store(tx: Transaction) -> tuple[list[Outcome], Queued | None]:
+        def store(tx: Transaction) -> tuple[list[Outcome], SubmitTransaction]:
             transaction = SubmitTransaction(self._office, tx, work)
-            return transaction.run(), transaction.queued
+            return transaction.run(), transaction
 
         try:
-            outcomes, queued = await self._office.store.write(store)
+            outcomes, done = await self._office.store.write(store)
         except NodeError as error:
             return [error] * len(work)
         except ProtocolError as error:
             if len(work) == 1:
                 return [error]
             return [outcome for composed in work for outcome in await self._store([composed])]
-        if queued is not None:
-            self._wake(queued)
+        if done.queued is not None:
+            self._wake(done.queued)
+        if done.missing:
+            self._need(done.missing)
         return outcomes
 
     def _take(self) -> list[tuple[Composed, "asyncio.Future[Outcome]"]]:

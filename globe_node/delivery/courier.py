@@ -172,9 +172,10 @@ class Courier:
 
     def _end_messages(self, tx: Transaction, messages: dict[AuthorityId, list[SentRow]], now_ms: int) -> None:
         """Sign that messages were tried in vain, and end them."""
-        reasons = {peer: self._reason(peer) for peer in messages}
+        reasons = {row.position: self._reason(row) for rows in messages.values() for row in rows}
         entries = {
-            peer: [_evidence_entry(row, reasons[peer]) for row in rows] for peer, rows in messages.items()
+            peer: [_evidence_entry(row, reasons[row.position]) for row in rows]
+            for peer, rows in messages.items()
         }
         for signed in self._tools.clerk.sign(entries):
             content = signed.content
@@ -182,13 +183,17 @@ class Courier:
             number = records.add_receipt(tx, row, now_ms)
             covered = {entry.envelope for entry in content.entries}
             ended = [row for row in messages[content.to] if row.envelope_hash in covered]
-            reason = reasons[content.to]
-            positions = [row.position for row in ended]
-            outbox.end_undeliverable(tx, positions, reason=reason, receipt=number, now_ms=now_ms)
-            self._tools.journal.undeliverable(tx, ended, reason)
+            for reason in dict.fromkeys(reasons[one.position] for one in ended):
+                some = [one for one in ended if reasons[one.position] is reason]
+                positions = [one.position for one in some]
+                outbox.end_undeliverable(tx, positions, reason=reason, receipt=number, now_ms=now_ms)
+                self._tools.journal.undeliverable(tx, some, reason)
 
-    def _reason(self, peer: AuthorityId) -> ReasonCode:
-        lane = self._lanes.get(peer)
+    def _reason(self, row: SentRow) -> ReasonCode:
+        """Return why a message did not reach its recipient: what held it, or the last failure of its lane."""
+        if row.reason:
+            return ReasonCode(row.reason)
+        lane = self._lanes.get(row.peer)
         return (lane.status.reason if lane else None) or ReasonCode.EXPIRED
 
 

@@ -6,8 +6,9 @@
    id with other octets is a conflict: the first one stands.
 3. A repeat is known before its times are looked at: who lost our receipt gets it even after the deadline.
 4. What one peer may have held is bounded in number and in octets. One bad envelope never spoils its batch.
-5. Intake gets a like share of what each sender has held.
-6. What can never be taken (expired, a field outside its rule) gets a signed rejection; what may be taken
+5. What was opened and must wait stays here too, in place of the envelope that it came in.
+6. Intake gets a like share of what each sender has held.
+7. What can never be taken (expired, a field outside its rule) gets a signed rejection; what may be taken
    later (from the future, over quota) is refused without one, and the sender tries again.
 """
 
@@ -34,7 +35,8 @@ _NEW_ROW = (
 
 
 _DUE = (
-    "SELECT size, due_ms, position, sender, node, envelope_id, routing_id, envelope_hash, tries, received_ms"
+    "SELECT size, due_ms, position, sender, node, envelope_id, routing_id, envelope_hash, tries,"
+    " received_ms, expires_ms, opened"
     " FROM inbox WHERE sender = ? AND state = 0 AND due_ms <= ? ORDER BY due_ms, position LIMIT ?"
 )
 
@@ -162,7 +164,9 @@ class HeldEnvelope:
         envelope_hash: hash of its octets.
         tries: how often intake has failed on it.
         received_ms: when it was stored.
-        octets: the envelope.
+        expires_ms: until when it may be taken.
+        opened: it was opened already and waits for something else.
+        octets: the envelope; of an opened one, what intake put in its place.
     """
 
     position: int
@@ -173,6 +177,8 @@ class HeldEnvelope:
     envelope_hash: Digest
     tries: int
     received_ms: int
+    expires_ms: int
+    opened: bool
     octets: bytes = field(repr=False)
 
 
@@ -267,12 +273,7 @@ def take_due(tx: Transaction, now_ms: int, *, limit: int, max_bytes: int) -> lis
     rows.sort(key=lambda row: (row[1], row[2]))
     select = "SELECT octets FROM inbox_body WHERE position = ?"
     octets = records.octets_at(tx, select, [row[2] for row in rows])
-    return [
-        HeldEnvelope(
-            position, sender, node, envelope_id, routing_id, digest, tries, received_ms, octets[position]
-        )
-        for _, _, position, sender, node, envelope_id, routing_id, digest, tries, received_ms in rows
-    ]
+    return [_held(row[2:], octets[row[2]]) for row in rows]
 
 
 def next_due_ms(tx: Transaction) -> int | None:
@@ -296,6 +297,19 @@ def release(tx: Transaction, sender: AuthorityId, routing_ids: Collection[bytes]
     positions = [position for position, routing_id in waiting if routing_id in routing_ids]
     postpone(tx, positions, now_ms)
     return len(positions)
+
+
+def keep_opened(tx: Transaction, opened: Mapping[int, bytes]) -> None:
+    """Put what was found in envelopes in place of their octets: they can't be opened a second time.
+
+    Args:
+        tx: the transaction that opened them.
+        opened: by position, sealed at rest.
+    """
+    driver = driver_of(tx)
+    for position, octets in opened.items():
+        driver.execute("UPDATE inbox SET opened = 1 WHERE position = ? AND state = 0", (position,))
+        driver.execute("UPDATE inbox_body SET octets = ? WHERE position = ?", (octets, position))
 
 
 def count_try(tx: Transaction, position: int, until_ms: int) -> int:
@@ -354,6 +368,23 @@ def issued(tx: Transaction, sender: AuthorityId, ids: Collection[EnvelopeId]) ->
     decided = {stored.envelope_id: stored.receipt for stored in _known(tx, sender, ids).values()}
     stored = records.receipts(tx, {number for number in decided.values() if number})
     return {envelope_id: stored[number] for envelope_id, number in decided.items() if number}
+
+
+def _held(row: tuple[Any, ...], octets: bytes) -> HeldEnvelope:
+    position, sender, node, envelope_id, routing_id, digest, tries, received_ms, expires_ms, opened = row
+    return HeldEnvelope(
+        position,
+        sender,
+        node,
+        envelope_id,
+        routing_id,
+        digest,
+        tries,
+        received_ms,
+        expires_ms,
+        bool(opened),
+        octets,
+    )
 
 
 def _holding_senders(tx: Transaction) -> list[str]:

@@ -12,6 +12,7 @@
    was said is in the case file.
 5. Receipts that we post travel here too, as control rows: they end when the peer took them or at their
    deadline, and no receipt is ever made for them.
+6. What can't be sealed yet stands here as well, held: it has its deadline, and is never sent as it is.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,6 +28,8 @@ from protocol.errors import ConflictError, LocalProtocolError, ReasonCode, Remot
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId
 from protocol.receipts import DeliveryState, Receipt, ReceiptEntry, ReceiptStatus, advance
 
+NEVER_MS = 1 << 60
+"""The next attempt at what can't be sent yet: it waits until it is withdrawn, or for its deadline."""
 CONTROL_CLASS = 4
 """`EnvelopeClass.CONTROL`: no message, so it has no receipt and counts in no sum."""
 MAX_BESIDE = 8
@@ -37,7 +40,7 @@ _NEW_ROW = (
     "INSERT INTO outbox (position, envelope_id, peer, operation, envelope_class, routing_id, hash_prefix,"
     " envelope_hash, record_hash, size, body, state, reason, attempts, next_attempt_ms, deadline_ms,"
     " queued_ms, decided_ms, receipt)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, 0, ?, ?, 0, 0)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, 0, ?, ?, ?, 0, 0)"
 )
 _SENT = (
     "SELECT position, envelope_id, peer, envelope_class, envelope_hash, record_hash, state, reason, attempts,"
@@ -58,6 +61,7 @@ class Outgoing:
         record_hash: hash of the record sealed in it, hex; empty for a receipt.
         peers: whom it goes to, none twice.
         deadline_ms: Unix time after which it is tried no more.
+        held_for: why it is not sent until it was replaced; None for what is sent.
     """
 
     envelope_id: EnvelopeId
@@ -68,6 +72,7 @@ class Outgoing:
     record_hash: str
     peers: tuple[AuthorityId, ...]
     deadline_ms: int
+    held_for: ReasonCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +174,27 @@ def enqueue(tx: Transaction, items: Sequence[Outgoing], now_ms: int) -> Queued:
     return Queued(peers, min((item.deadline_ms for item in items), default=now_ms))
 
 
+def withdraw(tx: Transaction, envelope_ids: Iterable[EnvelopeId]) -> None:
+    """Take back what was held and never sent, so that something else takes its place."""
+    driver = driver_of(tx)
+    sql = (
+        "SELECT position, body FROM outbox WHERE envelope_id = ? AND state = 'queued' AND next_attempt_ms = ?"
+    )
+    for envelope_id in envelope_ids:
+        for position, body in driver.execute(sql, (envelope_id, NEVER_MS)).fetchall():
+            driver.execute("DELETE FROM outbox WHERE position = ?", (position,))
+            driver.execute("DELETE FROM outbox_body WHERE position = ?", (body,))
+
+
+def merged(*some: Queued | None) -> Queued | None:
+    """Return what the courier must be told of several."""
+    told = [one for one in some if one is not None]
+    if not told:
+        return None
+    peers = frozenset(peer for one in told for peer in one.peers)
+    return Queued(peers, min(one.first_deadline_ms for one in told))
+
+
 def due(tx: Transaction, peer: AuthorityId, operation: Operation, *, now_ms: int, limit: int) -> list[DueRow]:
     """Return what may be sent to a peer now, oldest first."""
     sql = (
@@ -188,16 +214,12 @@ def octets(tx: Transaction, rows: Iterable[DueRow]) -> Mapping[int, bytes]:
 
 
 def next_attempt_ms(tx: Transaction, peer: AuthorityId, *, besides: Collection[int] = ()) -> int | None:
-    """Return when the next open row of a peer may be sent, or None if there is none.
-
-    Args:
-        tx: the transaction.
-        peer: the peer.
-        besides: positions that are under way already.
-    """
+    """Return when the next open row of a peer may be sent, but for positions under way; None if none is."""
     sql = "SELECT position, next_attempt_ms FROM outbox WHERE peer = ? AND state = 'queued'"
     found = driver_of(tx).execute(sql, (peer,))
-    return min((moment for position, moment in found if position not in besides), default=None)
+    return min(
+        (moment for position, moment in found if moment < NEVER_MS and position not in besides), default=None
+    )
 
 
 def waiting_peers(tx: Transaction) -> list[AuthorityId]:
@@ -207,12 +229,7 @@ def waiting_peers(tx: Transaction) -> list[AuthorityId]:
 
 
 def postpone(tx: Transaction, until_ms: Mapping[int, int]) -> None:
-    """Count an attempt without result and say when each row may be sent again.
-
-    Args:
-        tx: the transaction.
-        until_ms: Unix time by position.
-    """
+    """Count an attempt without result and say when each row may be sent again: Unix time by position."""
     driver_of(tx).executemany(
         "UPDATE outbox SET attempts = attempts + 1, next_attempt_ms = ?"
         " WHERE position = ? AND state = 'queued'",
@@ -221,13 +238,7 @@ def postpone(tx: Transaction, until_ms: Mapping[int, int]) -> None:
 
 
 def hold_routes(tx: Transaction, peer: AuthorityId, until_ms: Mapping[bytes, int]) -> None:
-    """Let what follows refused envelopes wait as long as those, so that the order is kept.
-
-    Args:
-        tx: the transaction.
-        peer: the peer.
-        until_ms: Unix time by routing id.
-    """
+    """Let what follows refused envelopes wait as long as those, in order: Unix time by routing id."""
     found = driver_of(tx).execute(
         "SELECT position, routing_id, next_attempt_ms FROM outbox"
         " WHERE peer = ? AND operation = 0 AND state = 'queued'",
@@ -380,6 +391,8 @@ def _new_row(
         item.record_hash,
         len(item.octets),
         body,
+        item.held_for.value if item.held_for else "",
+        NEVER_MS if item.held_for else 0,
         item.deadline_ms,
         now_ms,
     )

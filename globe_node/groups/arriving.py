@@ -15,9 +15,10 @@ from globe_node.delivery.clerk import unix_ms
 from globe_node.groups import records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.hub import log_commit
+from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import pool
 from globe_node.groups.packages.records import LAST_RESORT
-from globe_node.groups.records import GroupStatus, LinkRow, MemberRow
+from globe_node.groups.records import MemberRow
 from protocol.envelope import Envelope, Frame, routing_id_of
 from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.credential import parse_identity

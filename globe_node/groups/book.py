@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from globe_node.groups import records
 from globe_node.groups.known import KnownCertificates, KnownGroups
-from globe_node.groups.records import GroupStatus, LinkRow, MemberRow
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.records import MemberRow
 from globe_node.groups.shelf import Shelf
 from globe_node.groups.workbench import Workbench
 from globe_node.store.door import Transaction

@@ -6,20 +6,27 @@
 2. A key is durable before anything that is sealed under it can be.
 3. A key that no row uses is destroyed, and with it, in effect, every old copy of a row in logs, pages and
    snapshots.
-4. The file of the keys is never in a backup. Without it, or with that of another life, no row opens: groups
+4. The file of the keys is replaced as a whole, and the old content overwritten before its place is given
+   back. On a disk that writes elsewhere each time that erases nothing: THREAT_MODEL.md says what remains.
+5. It is never in a backup. Without it, or with that of another life, no row opens: groups
    are joined again, which costs messages on the way and no record.
 """
 
+import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import Protocol
 
 from globe_node.errors import StoreError
+from globe_node.store.instance import file_error, replace_file
 from keys.at_rest.day_keys import MAX_DAY_KEYS, DayKey, new_day_key, open_ring, seal_ring
 from keys.errors import RowDamagedError
 from keys.storage_key import StorageKey
 from protocol.interfaces import Entropy
 from protocol.octets import op
 
+_MAX_FILE_BYTES = 512 * 1024
+_DISK_HINT = "check the disk, then start the node again"
 DAY_MS = 86_400_000
 """How long one key is the key of today."""
 
@@ -169,3 +176,53 @@ def _is_of_today(key: DayKey, now_ms: int) -> bool:
 
 def _bound(row_id: bytes, revision: bytes) -> bytes:
     return op(row_id) + op(revision)
+
+
+# --- the file -------------------------------------------------------------------------------------------
+class FileOfKeys:
+    """Implements `KeyFile` on a disk: readable by its owner alone."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes | None:
+        """Return what is there, or None.
+
+        Raises:
+            StoreError: it can't be read.
+        """
+        try:
+            with self._path.open("rb") as file:
+                return file.read(_MAX_FILE_BYTES)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            raise StoreError("the file with the keys of groups can't be read", hint=_DISK_HINT) from None
+
+    def replace(self, data: bytes) -> None:
+        """See `KeyFile.replace`."""
+        try:
+            old = self._open()
+            try:
+                replace_file(self._path, data)
+                _overwrite(old)
+            finally:
+                if old is not None:
+                    os.close(old)
+        except OSError as error:
+            raise file_error(
+                error, "the file with the keys of groups can't be written", hint=_DISK_HINT
+            ) from None
+
+    def _open(self) -> int | None:
+        try:
+            return os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+
+
+def _overwrite(descriptor: int | None) -> None:
+    if descriptor is None:
+        return
+    os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
+    os.fsync(descriptor)

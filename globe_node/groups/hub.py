@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from globe_node.groups import changing, records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.changing import Changed
+from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import stock
 from globe_node.groups.packages.stock import UsablePackage
-from globe_node.groups.records import CommitRow, GroupStatus, LinkRow
+from globe_node.groups.records import CommitRow
 from protocol.envelope import routing_id_of
 from protocol.errors import LocalProtocolError, ReasonCode
 from protocol.groups.membership import identity_in

@@ -10,10 +10,10 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from globe_node.groups.day_keys import SealedRow
+from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from protocol.identifiers import AuthorityId, ConsultationId, Digest
@@ -21,42 +21,6 @@ from protocol.identifiers import AuthorityId, ConsultationId, Digest
 _LINK = (
     "SELECT group_id, consultation, routing_id, hub, roster, status, epoch, changed_ms FROM group_link WHERE"
 )
-
-
-class GroupStatus(StrEnum):
-    """How a group stands with this node."""
-
-    AWAITING_KEYS = "awaiting-keys"
-    OPEN = "open"
-    LOST = "lost"
-    LEFT = "left"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkRow:
-    """Which group a consultation is, and who is in it.
-
-    Attributes:
-        group_id: 32 octets, drawn by whoever opened it.
-        consultation: the consultation that it is.
-        routing_id: how envelopes of it are marked.
-        hub: `authority/node` of whoever orders its commits.
-        roster: the authorities in it, this one too, sorted.
-        status: `awaiting-keys` before it exists, `open`, `lost` when its secrets are gone, `left` after we
-            were taken out, `expired` if the keys did not come in time and it never was.
-        epoch: the newest epoch that this node knows of.
-        changed_ms: when this row last changed.
-    """
-
-    group_id: bytes
-    consultation: ConsultationId
-    routing_id: bytes
-    hub: str
-    roster: tuple[AuthorityId, ...]
-    status: GroupStatus
-    epoch: int
-    changed_ms: int
 
 
 @dataclass(frozen=True, slots=True)

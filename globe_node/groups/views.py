@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from globe_node.groups import records
-from globe_node.groups.records import GroupStatus
+from globe_node.groups.links import GroupStatus
 from globe_node.store.door import Transaction
 from protocol.identifiers import AuthorityId, ConsultationId
 
@@ -22,6 +22,7 @@ class GroupView:
         status: how it stands with this node.
         epoch: the newest epoch that this node knows of.
         members: the authorities in it, sorted.
+        confirmed: whether all of them are known to see what we see.
         unconfirmed: members that have not said so yet, sorted.
         disagreeing: members that see another group, sorted.
     """
@@ -29,13 +30,9 @@ class GroupView:
     status: GroupStatus
     epoch: int
     members: tuple[AuthorityId, ...]
+    confirmed: bool
     unconfirmed: tuple[AuthorityId, ...]
     disagreeing: tuple[AuthorityId, ...]
-
-    @property
-    def confirmed(self) -> bool:
-        """Say whether all members are known to see what we see."""
-        return self.status is GroupStatus.OPEN and not self.unconfirmed and not self.disagreeing
 
 
 def views_of(
@@ -53,10 +50,12 @@ def views_of(
         said = {row.authority: row.agrees for row in records.members_of(tx, [link.group_id])}
         hub = link.hub.partition("/")[0]
         joiners = [one for one in link.roster if one not in (me, hub)]
+        agreeing = [one for one in joiners if said.get(one) is True]
         found[consultation] = GroupView(
             status=link.status,
             epoch=link.epoch,
             members=link.roster,
+            confirmed=link.status is GroupStatus.OPEN and agreeing == joiners,
             unconfirmed=tuple(one for one in joiners if one not in said),
             disagreeing=tuple(one for one in joiners if said.get(one) is False),
         )

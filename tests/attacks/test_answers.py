@@ -33,7 +33,7 @@ class Answering:
         if asked.operation is not Operation.ENVELOPES:
             return Answer(ReasonCode.BUSY, b"")
         self.requests += 1
-        (self._waiting.envelope,) = wire.parse_items(asked.body, max_items=1, max_item_bytes=1_600_000)
+        self._waiting.envelope = wire.parse_items(asked.body, max_items=2, max_item_bytes=1_600_000)[-1]
         return self._make(self._waiting)
 
 

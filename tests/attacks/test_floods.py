@@ -70,12 +70,12 @@ def test_c17_the_same_content_under_many_ids_is_so_many_messages() -> None:
 @pytest.mark.parametrize("kind", ["unknown key", "no opening"])
 def test_e01_what_waits_is_looked_at_a_few_times_only(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
-    unseal = Examiner.unseal
+    read = Examiner.read
 
     def counted(self: Examiner, one: Examination) -> None:
         nonlocal looks
         looks += 1
-        unseal(self, one)
+        read(self, one)
 
     async def main() -> None:
         async with town(B) as nodes:
@@ -86,7 +86,7 @@ def test_e01_what_waits_is_looked_at_a_few_times_only(kind: str, monkeypatch: py
             code = ReasonCode.REFUSED if kind == "unknown key" else ReasonCode.SEQUENCE_GAP
             assert await peer.post(envelope) == [rejected(code)]
 
-    monkeypatch.setattr(Examiner, "unseal", counted)
+    monkeypatch.setattr(Examiner, "read", counted)
     run_virtual(main())
     assert looks <= 10
 

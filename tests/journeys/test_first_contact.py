@@ -21,7 +21,7 @@ async def test_a_request_arrives_and_both_hold_proof(town: Town) -> None:
     assert theirs.records[0].body == ours.records[0].body
     assert theirs.records[0].record_hash == sent.record_hash
     (submitted,) = await town.entries(A, EventKind.SUBMITTED)
-    (opened,) = await town.entries(B, EventKind.OPENED)
+    (opened,) = await town.opened(B)
     assert submitted.digest == opened.digest == sent.record_hash
     assert submitted.rc == opened.rc != b""
 

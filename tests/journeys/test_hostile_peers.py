@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Letters that must not be taken: each gets a signed rejection with its reason, and changes nothing."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -37,18 +38,13 @@ BAD_LETTERS = {
         Letter(letter_record(C), frame={"sender": NodeName(AuthorityId(A), NodeId("main"))}),
         ReasonCode.REFUSED,
     ),
-    "sealed to somebody else": (Letter(letter_record(), seal_to=(C,)), ReasonCode.REFUSED),
     "not addressed to us": (other(recipients=(AuthorityId(C),)), ReasonCode.REFUSED),
-    "a frame of another consultation": (
-        Letter(letter_record(), frame={"routing_id": bytes(16)}),
-        ReasonCode.BAD_FIELD,
-    ),
     "a frame that lives longer": (
         Letter(letter_record(), frame={"expires_ms": 1_800_000_000_000 - 1}),
         ReasonCode.BAD_FIELD,
     ),
     "a class that is not taken": (
-        Letter(letter_record(), frame={"envelope_class": EnvelopeClass.WELCOME}),
+        Letter(letter_record(), frame={"envelope_class": EnvelopeClass.CONTROL}),
         ReasonCode.BAD_FIELD,
     ),
     "not a record inside": (Letter(letter_record(), signed=b"\x01no"), ReasonCode.BAD_CONTENT),
@@ -74,5 +70,28 @@ def test_a_bad_letter_is_rejected_and_leaves_no_record(name: str) -> None:
             (event,) = await nodes.entries(B, EventKind.REJECTED)
             assert (event.peer, event.result, event.digest) == (A, reason.value, entry.envelope)
             assert await nodes.entries(B, EventKind.OPENED) == []
+
+    run_virtual(main())
+
+
+OF_NO_GROUP = {
+    "sealed to somebody else": Letter(letter_record(), seal_to=(C,)),
+    "a frame of no consultation": Letter(letter_record(), frame={"routing_id": bytes(16)}),
+}
+
+
+@pytest.mark.parametrize("name", OF_NO_GROUP)
+def test_a_message_of_a_group_that_is_not_here_waits_for_it_as_long_as_it_may_live(name: str) -> None:
+    async def main() -> None:
+        async with town() as nodes:
+            envelope = OF_NO_GROUP[name].seal()
+            answer = await post(nodes, envelope)
+            assert (len(answer.pending), answer.receipts) == (1, ())
+            await asyncio.sleep(8 * 86_400)
+            assert await nodes.held(B) == 1
+            await asyncio.sleep(2 * 86_400)
+            assert await nodes.held(B) == 0
+            entry = entry_of(await post(nodes, envelope), envelope)
+            assert (entry.status, entry.reason) == (ReceiptStatus.REJECTED, ReasonCode.SEQUENCE_GAP)
 
     run_virtual(main())

@@ -54,7 +54,8 @@ async def test_a_deadline_ends_with_evidence_of_our_own(town: Town) -> None:
     assert len(await town.entries(A, EventKind.UNDELIVERABLE)) == 1
     await town.start(B)
     await asyncio.sleep(3600)
-    assert await town.entries(B, EventKind.RECEIVED) == []
+    assert await town.opened(B) == []
+    assert [event.result for event in await town.entries(B, EventKind.OPENED)] == ["welcome"]
 
 
 @in_town
@@ -77,7 +78,7 @@ async def test_lost_answers_lead_to_repeats_and_one_visible_message(town: Town) 
     assert lost == 0
     assert stages((await town.show(A, sent.consultation)).records[0]) == ["submitted", "received"]
     assert len((await town.show(B, sent.consultation)).records) == 1
-    assert len(await town.entries(B, EventKind.OPENED)) == 1
+    assert len(await town.opened(B)) == 1
 
 
 @in_town

@@ -30,8 +30,8 @@ def compromised(nodes: Town, authority: str) -> bytes:
 async def test_a_compromised_key_is_believed_no_more(town: Town) -> None:
     before = Letter(letter_record()).seal()
     assert entry_of(await post(town, before), before).status is ReceiptStatus.RECEIVED
-    await town.nodes[B].register.admit([compromised(town, A)], source="file")
     after = Letter(letter_record()).seal()
+    await town.nodes[B].register.admit([compromised(town, A)], source="file")
     entry = entry_of(await post(town, after), after)
     assert (entry.status, entry.reason) == (ReceiptStatus.REJECTED, ReasonCode.REFUSED)
 

@@ -16,12 +16,10 @@ from protocol.envelope import (
     check_times,
     envelope_bytes,
     envelope_hash,
-    pad,
     padded_length,
     parse_envelope,
     parse_frame,
     routing_id_of,
-    unpad,
 )
 from protocol.errors import (
     ExpiredError,
@@ -238,43 +236,6 @@ def test_padding_costs_less_than_a_sixteenth(size: int) -> None:
     padded = padded_length(size)
     assert size <= padded < size * 1.0625
     assert padded_length(padded) == padded
-
-
-@given(st.binary(max_size=2000))
-def test_padding_round_trip(data: bytes) -> None:
-    padded = pad(data)
-    assert len(padded) == padded_length(len(data) + 4)
-    assert unpad(padded) == data
-
-
-@pytest.mark.parametrize(
-    "padded",
-    [
-        b"",
-        b"\0\0\0",
-        b"\0\0\0\0",
-        pad(b"data")[:-1],
-        pad(b"data") + b"\0",
-        pad(b"data")[:-1] + b"\1",
-        pad(b"data")[:8] + b"\1" + pad(b"data")[9:],
-        b"\0\0\1\xfd" + bytes(508),
-        b"\xff\xff\xff\xff" + bytes(508),
-        b"\0\0\0\0" + bytes(540),
-    ],
-)
-def test_padding_has_one_form(padded: bytes) -> None:
-    with pytest.raises(MalformedError) as refused:
-        unpad(padded)
-    assert refused.value.code == ReasonCode.BAD_CONTENT
-
-
-@given(st.binary(max_size=600))
-def test_any_padding_is_a_value_or_refused(data: bytes) -> None:
-    try:
-        unpadded = unpad(data)
-    except MalformedError:
-        return
-    assert pad(unpadded) == data
 
 
 def test_nothing_of_the_content_is_shown() -> None:

@@ -20,11 +20,14 @@ from globe_node.consultations.records import list_consultations, records_of
 from globe_node.delivery import inbox, outbox
 from globe_node.delivery.journal import LATE
 from globe_node.delivery.outbox import SentRow
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.records import links_of, revisions_of
+from globe_node.groups.views import views_of
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.consultations.roster import Roster
-from protocol.errors import RemoteProtocolError
+from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId
 from protocol.receipts import DeliveryState, ReceiptStatus, SignedReceipt, parse_signed_receipt
 from protocol.signing import labels
@@ -37,6 +40,13 @@ from tests.support.entropy import SeededEntropy
 _TAKEN = (DeliveryState.RECEIVED, DeliveryState.READ)
 _ATTEMPTS_FOR_EACH = 6
 """Requests that a message may cost in the long run, bad weather included."""
+_BROKEN = (
+    ReasonCode.BAD_CONTENT,
+    ReasonCode.NOT_FOUND,
+    ReasonCode.EVIDENCE_INVALID,
+    ReasonCode.KEY_PACKAGE_GONE,
+)
+"""Why an honest peer's message must not be rejected."""
 _ATTEMPTS_ANYWAY = 160
 """Requests of one direction that are no sign of haste: about one a minute of a world's life."""
 
@@ -100,6 +110,7 @@ class Findings:
             *self._sums(),
             *self._logs(),
             *self._disagreed(),
+            *self._split(),
         ]
 
     def _lost(self) -> Iterator[str]:
@@ -116,11 +127,13 @@ class Findings:
                 yield f"lost: {row} was never queued"
         records = {(source, row.envelope_id): row for (source, _), row in own.items()}
         for (source, envelope_id, peer), sent in self.sent.items():
-            row = records[source, envelope_id]
-            if sent.state in _TAKEN and (peer, row.record_hash) not in there:
-                yield f"lost: {row} has a receipt and is not there"
-            elif sent.state is DeliveryState.REJECTED and (peer, row.record_hash) in there:
-                yield f"contradiction: {row} was rejected and is there"
+            said_to = records.get((source, envelope_id))
+            if said_to is None:  # about the group, not a record
+                continue
+            if sent.state in _TAKEN and (peer, said_to.record_hash) not in there:
+                yield f"lost: {said_to} has a receipt and is not there"
+            elif sent.state is DeliveryState.REJECTED and (peer, said_to.record_hash) in there:
+                yield f"contradiction: {said_to} was rejected and is there"
 
     def _doubled_or_invented(self) -> Iterator[str]:
         own = {row.record_hash for rows in self.held.values() for row in rows if not row.inbound}
@@ -173,17 +186,20 @@ class Findings:
             )
 
     def _waits_for_what_was_lost(self, source: str, row: SentRow) -> bool:
-        """Say whether a record is held that builds on one of the requester that never came there."""
+        """Say whether a record is held that builds on one of the requester that never came there.
+
+        It is held there; or here, because whoever was to be added never came into the group.
+        """
         sql = "SELECT 1 FROM inbox WHERE sender = ? AND envelope_id = ? AND state = 0"
         at_peer = driver_of(self.remains.databases[row.peer])
-        if at_peer.execute(sql, (source, row.envelope_id)).fetchone() is None:
+        held_there = at_peer.execute(sql, (source, row.envelope_id)).fetchone() is not None
+        about = [one.consultation for one in self.held[source] if one.envelope_id == row.envelope_id]
+        if not about or not (held_there or row.reason == ReasonCode.AWAITING_KEYS):
             return False
-        consultation = next(
-            one.consultation for one in self.held[source] if one.envelope_id == row.envelope_id
-        )
+        (consultation,) = about
         opener = _rosters_of(self.remains.databases[source])[consultation].requester
         of_case = {one.envelope_id for one in self.held[opener] if one.consultation == consultation}
-        return opener != source and any(
+        return (opener != source or not held_there) and any(
             who == opener and peer == row.peer and envelope_id in of_case and sent.state not in _TAKEN
             for (who, envelope_id, peer), sent in self.sent.items()
         )
@@ -206,6 +222,27 @@ class Findings:
                         continue
                     if theirs != roster:
                         yield f"disagreed: {theirs} at {member}, {roster} at {name} in {consultation}"
+
+    def _split(self) -> Iterator[str]:
+        """Members of a group must be in the epoch of its hub, see the same group, and hold its secrets."""
+        groups = {name: _groups_of(tx) for name, tx in self.remains.databases.items()}
+        for name, links in groups.items():
+            tx = self.remains.databases[name]
+            for consultation, link in links.items():
+                if link.status is not GroupStatus.OPEN:
+                    continue
+                if not revisions_of(tx, [link.group_id]):
+                    yield f"group: the secrets of {consultation} are not at {name}"
+                view = views_of(tx, AuthorityId(name), [link.consultation])[link.consultation]
+                yield from (f"group: {name} and {peer} differ in {consultation}" for peer in view.disagreeing)
+                hub = groups[link.hub.partition("/")[0]][consultation]
+                if name in hub.roster and (link.epoch, link.roster) != (hub.epoch, hub.roster):
+                    yield f"group: {name} is in epoch {link.epoch} of {consultation}, its hub in {hub.epoch}"
+        for name, events in self.events.items():
+            undeciphered = [
+                event for event in events if event.kind is EventKind.REJECTED and event.result in _BROKEN
+            ]
+            yield from (f"group: {event.result} from {event.peer} at {name}" for event in undeciphered)
 
     def _moved_back(self) -> Iterator[str]:
         """Read the states of each message from the audit log of its sender, in order."""
@@ -289,6 +326,11 @@ def findings(remains: Remains) -> Findings:
 
 def _rosters_of(tx: Transaction) -> dict[str, Roster]:
     return {row.id: roster_of(row) for row in list_consultations(tx, states=(), before=None, limit=1_000_000)}
+
+
+def _groups_of(tx: Transaction) -> dict[str, LinkRow]:
+    ids = [ConsultationId(row[0]) for row in driver_of(tx).execute("SELECT consultation FROM group_link")]
+    return {str(consultation): link for consultation, link in links_of(tx, ids).items()}
 
 
 def _log_of(remains: Remains, name: str) -> AuditLog:

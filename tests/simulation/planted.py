@@ -7,9 +7,11 @@ Each replaces one part of the product while its block runs, and nothing else.
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from unittest.mock import patch
 
+from globe_node.consultations.drafting.sealing import Sealer
+from globe_node.consultations.office import Office
 from globe_node.delivery import inbox, outbox
 from globe_node.delivery.lanes import Lane
 from globe_node.delivery.link import Answer
@@ -17,12 +19,10 @@ from globe_node.delivery.outbox import SentRow
 from globe_node.delivery.records import HeldState
 from globe_node.store.door import InlineDoor, Transaction
 from globe_node.store.driver import driver_of
-from protocol.e2ee import seal
-from protocol.envelope import envelope_hash, parse_envelope
+from protocol.envelope import EnvelopeClass, envelope_hash, parse_envelope
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId, uuid7
 from protocol.receipts import DeliveryState, ReceiptStatus
-from tests.support.directory import certified_node_keys
 
 T = TypeVar("T")
 Plant = Callable[[], contextlib.AbstractContextManager[object]]
@@ -89,16 +89,23 @@ def negative_turns_positive() -> Iterator[None]:
 @contextlib.contextmanager
 def new_id_on_retry() -> Iterator[None]:
     """What is sent again is sealed anew, under a new id that nobody can know as a repeat."""
-    ask = Lane._ask
+    ask, made = Lane._ask, Sealer.__init__
+    offices: dict[AuthorityId, Office] = {}
+
+    def remember(sealer: Sealer, office: Office, **more: Any) -> None:
+        made(sealer, office, **more)
+        offices[office.node_keys.authority] = office
 
     async def ask_anew(lane: Lane, parcel: object) -> Answer:
         if lane.status.failures and parcel.operation.value == "envelopes":  # type: ignore[attr-defined]
-            rows = [_sealed_anew(lane, octets) for octets in parcel.octets]  # type: ignore[attr-defined]
-            await lane._tools.store.write(lambda tx: _replace_rows(tx, rows))
-            parcel = replace(parcel, octets=[octets for _, _, octets in rows])  # type: ignore[type-var]
+            office = offices[lane._tools.clerk.authority]
+            octets = await lane._tools.store.write(
+                lambda tx: [_sent_anew(office, tx, one) for one in parcel.octets]  # type: ignore[attr-defined]
+            )
+            parcel = replace(parcel, octets=octets)  # type: ignore[type-var]
         return await ask(lane, parcel)  # type: ignore[arg-type]
 
-    with patch.object(Lane, "_ask", ask_anew):
+    with patch.object(Lane, "_ask", ask_anew), patch.object(Sealer, "__init__", remember):
         yield
 
 
@@ -152,34 +159,34 @@ PLANTS: dict[Plant, str] = {
 """Each defect, and the finding that it must lead to; another finding does not count."""
 
 
-def _sealed_anew(lane: Lane, octets: bytes) -> tuple[EnvelopeId, EnvelopeId, bytes]:
-    """Return old id, new id and the same record in a new envelope."""
-    tools = lane._tools
-    node_keys = certified_node_keys(tools.clerk.authority)
-    frame = parse_envelope(octets).frame
-    database = tools.store._door._database  # type: ignore[attr-defined]  # the store of the simulation
-    sql = "SELECT record_id, application_data FROM record WHERE envelope_id = ?"
-    record_id, sealed = driver_of(database.writer).execute(sql, (frame.envelope_id,)).fetchone()
-    signed = node_keys.storage.open_sealed("record", record_id.encode("ascii"), sealed)
-    new_id = EnvelopeId(uuid7(tools.clerk.now_ms(), tools.entropy.random_bytes(10)).bytes)
-    sql = "SELECT peer FROM outbox WHERE envelope_id = ?"
-    peers = [row[0] for row in driver_of(database.writer).execute(sql, (frame.envelope_id,))]
-    recipients = [certified_node_keys(peer).decryption[0].public_key for peer in peers]
-    anew = seal(signed, replace(frame, envelope_id=new_id), recipients, tools.entropy)
-    return frame.envelope_id, new_id, anew
-
-
-def _replace_rows(tx: Transaction, rows: Iterable[tuple[EnvelopeId, EnvelopeId, bytes]]) -> None:
+def _sent_anew(office: Office, tx: Transaction, octets: bytes) -> bytes:
+    """Seal the record of an envelope again, under a new id; leave what carries no record as it is."""
     driver = driver_of(tx)
-    for old_id, new_id, octets in rows:
-        digest = envelope_hash(octets)
-        driver.execute("UPDATE record SET envelope_id = ? WHERE envelope_id = ?", (new_id, old_id))
-        driver.execute(
-            "UPDATE outbox_body SET octets = ?"
-            " WHERE position = (SELECT body FROM outbox WHERE envelope_id = ?)",
-            (octets, old_id),
-        )
-        driver.execute(
-            "UPDATE outbox SET envelope_id = ?, envelope_hash = ?, hash_prefix = ? WHERE envelope_id = ?",
-            (new_id, digest, outbox.hash_prefix(digest), old_id),
-        )
+    frame = parse_envelope(octets).frame
+    sql = "SELECT record_id, application_data FROM record WHERE envelope_id = ?"
+    found = driver.execute(sql, (frame.envelope_id,)).fetchone()
+    if frame.envelope_class is not EnvelopeClass.APPLICATION or found is None:
+        return octets
+    book = office.book(tx)
+    link = book.link_by_route(frame.routing_id)
+    if link is None:
+        return octets
+    new_id = EnvelopeId(uuid7(office.now_ms(), office.entropy.random_bytes(10)).bytes)
+    anew = book.seal(link, replace(frame, envelope_id=new_id), office.open_record(*found))
+    book.write()
+    _replace_row(tx, frame.envelope_id, new_id, anew)
+    return anew
+
+
+def _replace_row(tx: Transaction, old_id: EnvelopeId, new_id: EnvelopeId, octets: bytes) -> None:
+    driver = driver_of(tx)
+    digest = envelope_hash(octets)
+    driver.execute("UPDATE record SET envelope_id = ? WHERE envelope_id = ?", (new_id, old_id))
+    driver.execute(
+        "UPDATE outbox_body SET octets = ? WHERE position = (SELECT body FROM outbox WHERE envelope_id = ?)",
+        (octets, old_id),
+    )
+    driver.execute(
+        "UPDATE outbox SET envelope_id = ?, envelope_hash = ?, hash_prefix = ? WHERE envelope_id = ?",
+        (new_id, digest, outbox.hash_prefix(digest), old_id),
+    )

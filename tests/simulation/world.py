@@ -37,6 +37,11 @@ LIFETIMES = ((86_400, 85), (1_200, 10), (120, 5))
 """Deadlines in seconds, and how likely each is."""
 FAULT_POINTS = (
     "consultations.submit.stored",
+    "consultations.sealing.stored",
+    "consultations.sealing.done",
+    "groups.packages.offered",
+    "groups.packages.taken_in",
+    "groups.keys.before_destroying",
     "outbox.before_send",
     "outbox.after_answer",
     "inbox.before_commit",
@@ -103,6 +108,7 @@ class Process:
         self._world = world
         self._life = life
         self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._stop = asyncio.Event()
 
     async def live(self) -> None:
@@ -131,6 +137,8 @@ class Process:
             self.residents = Residents(node, world.disks[self.name].writer, world.dice)
             world.network.hosts[self.name] = self
             await self._stop.wait()
+            for task in self._tasks:  # in the order of their start; a task group has no order
+                task.cancel()
             raise SimulatedCrashError
 
     def kill(self) -> None:
@@ -143,7 +151,10 @@ class Process:
         if self._group is None or not self.alive:
             work.close()
             return None
-        return self._group.create_task(work)
+        task = self._group.create_task(work)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
+        return task
 
     def point(self, name: str) -> None:
         """Die or fail here if the schedule says so."""

@@ -48,7 +48,7 @@ from tests.support.delivery import identity_of
 from tests.support.directory import certified_node_keys
 from tests.support.entropy import SeededEntropy
 from tests.support.nodes import B, Town
-from tests.support.sealing import frame_of, seal_to, signed_record
+from tests.support.sealing import frame_of, signed_record
 
 
 class Verdict(NamedTuple):
@@ -128,7 +128,9 @@ class Hostile:
             attachments=(),
             directory=self.town.network.state.view,
         )
-        return replace(record, **changes)
+        made = replace(record, **changes)
+        self.town.hands.note_opening(made)
+        return made
 
     def signed(self, record: Record, *, signer: Signer | None = None, **how: Any) -> bytes:
         """Sign a record with its own key; `how` is for `signed_record`."""
@@ -139,11 +141,12 @@ class Hostile:
     def frame(self, record: Record, **changes: Any) -> Frame:
         """The frame that belongs to a record, with itself as the sender."""
         changes.setdefault("sender", NodeName(AuthorityId(self.name), NodeId("main")))
+        changes.setdefault("routing_id", self.town.hands.routing_id(record.consultation))
         return frame_of(record, self.id(), **changes)
 
     def seal(self, signed: bytes, frame: Frame, *to: str) -> bytes:
-        """Seal to the listed keys of some authorities, B if nobody is named."""
-        return seal_to(to or (B,), signed, frame, self.entropy)
+        """Seal to the group of the consultation; it takes in some authorities, B if nobody is named."""
+        return self.town.hands.seal(signed, frame, to or (B,))
 
     def envelope(self, record: Record | None = None, **how: Any) -> bytes:
         """An envelope to B; `how` is for `signed`, and with `frame_` before it for `frame`."""

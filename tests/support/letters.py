@@ -26,11 +26,13 @@ from tests.support.clock import START
 from tests.support.delivery import identity_of
 from tests.support.directory import certified_node_keys, sample_network
 from tests.support.entropy import SeededEntropy
-from tests.support.nodes import A, B, Town
-from tests.support.sealing import frame_of, seal_to, signed_record
+from tests.support.nodes import A, B, Town, town_of_now
+from tests.support.sealing import frame_of, signed_record
 
 ENTROPY = SeededEntropy("letters")
 LIFE = "a1" * 8
+_first: dict[ConsultationId, Record] = {}
+"""What opens each consultation: its group is made for that, whatever is sealed first."""
 
 
 def fresh_id(seconds: float = 0.0, *, owner: str = A) -> str:
@@ -60,7 +62,10 @@ def letter_record(by: str = A, /, **changes: Any) -> Record:
         attachments=(),
         directory=sample_network().state.view,
     )
-    return replace(record, **changes)
+    made = replace(record, **changes)
+    if made.type.opens:
+        _first.setdefault(made.consultation, made)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Letter:
 
     Attributes:
         signer: whose key signs; the author's if None.
-        seal_to: whose encryption key it is sealed to.
+        seal_to: who must be in the group that it is sealed to, beside its sender.
         frame: members of the frame that differ from the record.
         data: the bytes of the record, if they are not those of `record`.
         signed: the application data, if it is not the signed record.
@@ -92,8 +97,10 @@ class Letter:
         record = self.record
         signer = self.signer or certified_node_keys(record.author.authority)
         signed = self.signed or signed_record(record, signer.signing, ENTROPY, data=self.data)
-        frame = frame_of(record, fresh_id(), **(self.frame or {}))
-        return seal_to(self.seal_to, signed, frame, ENTROPY)
+        hands = town_of_now().hands
+        hands.note_opening(_first.get(record.consultation, record))
+        changes = {"routing_id": hands.routing_id(record.consultation), **(self.frame or {})}
+        return hands.seal(signed, frame_of(record, fresh_id(), **changes), self.seal_to, record)
 
 
 async def post(town: Town, *envelopes: bytes, source: str = A, to: str = B) -> EnvelopesAnswer:

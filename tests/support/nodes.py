@@ -24,14 +24,23 @@ from protocol.identifiers import AuthorityId, ConsultationId
 from tests.simulation.loop import VirtualClock, run_virtual
 from tests.support.audit import recorded
 from tests.support.bodies import lean_request
-from tests.support.directory import SampleNetwork, certified_node_keys, sample_network
+from tests.support.directory import AUTHORITIES, SampleNetwork, certified_node_keys, sample_network
 from tests.support.entropy import SeededEntropy
+from tests.support.hands import Hands
 from tests.support.key_files import MemoryKeyFile
 from tests.support.lines import Exchange
 from tests.support.store import memory_database
 
 A, B, C = "xa-acc", "xb-ibu", "xc-aco"
 T = TypeVar("T")
+
+
+_towns: list["Town"] = []
+
+
+def town_of_now() -> "Town":
+    """The town that was built last and not closed yet."""
+    return _towns[-1]
 
 
 class Town:
@@ -41,6 +50,7 @@ class Town:
         exchange: the lines between them.
         nodes: those that run, by authority.
         faults: handed to the next start of an authority's node.
+        hands: groups of authorities in the hands of the test.
         logs: what each node has written for its operator; a field that is not allowed raises.
     """
 
@@ -55,6 +65,8 @@ class Town:
         self.logs = {name: io.StringIO() for name in authorities}
         self._running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._starts = 0
+        self.hands = Hands(self)
+        _towns.append(self)
 
     async def start(self, name: str, statements: Sequence[bytes] | None = None) -> Node:
         """Start a node and return it when it works; a first start gets the network's statements."""
@@ -105,6 +117,18 @@ class Town:
             await self.stop(name)
         for database in self.databases.values():
             database.close()
+        _towns.remove(self)
+
+    async def acquaint(self) -> None:
+        """Let those who run hold key packages of each other, and of those in the hands of the test."""
+        already = len(self.exchange.requests)
+        for name, node in self.nodes.items():
+            for peer in AUTHORITIES:
+                if peer in self.nodes and peer != name:
+                    await node.supply._ask_once(AuthorityId(peer))
+                elif peer != name:
+                    self.hands.supply(name, peer)
+        del self.exchange.requests[already:]
 
     @staticmethod
     async def _run(node: Node, ready: asyncio.Event, stop: asyncio.Event) -> None:
@@ -128,6 +152,10 @@ class Town:
         found = await self.look(name, lambda tx: recorded(tx, log))
         return [event for event in found if not kinds or event.kind in kinds]
 
+    async def opened(self, name: str) -> list[AuditEvent]:
+        """What a node's audit log holds of records that came; invitations, commits and the like aside."""
+        return [event for event in await self.entries(name, EventKind.OPENED) if event.result == "ok"]
+
     def warnings(self, name: str) -> list[dict[str, Any]]:
         """What a node has warned its operator of."""
         lines = [json.loads(line) for line in self.logs[name].getvalue().splitlines()]
@@ -146,10 +174,18 @@ class Town:
 
 def in_town(test: Callable[[Town], Awaitable[None]]) -> Callable[[], None]:
     """Run a test with nodes A and B, in virtual time."""
+    return _in_virtual_time(test, acquainted=True)
 
+
+def among_strangers(test: Callable[[Town], Awaitable[None]]) -> Callable[[], None]:
+    """Run a test with nodes A and B that hold no key packages of each other, in virtual time."""
+    return _in_virtual_time(test, acquainted=False)
+
+
+def _in_virtual_time(test: Callable[[Town], Awaitable[None]], *, acquainted: bool) -> Callable[[], None]:
     def run() -> None:
         async def main() -> None:
-            async with town() as both:
+            async with town(acquainted=acquainted) as both:
                 await test(both)
 
         run_virtual(main())
@@ -160,11 +196,13 @@ def in_town(test: Callable[[Town], Awaitable[None]]) -> Callable[[], None]:
 
 
 @contextlib.asynccontextmanager
-async def town(*authorities: str) -> AsyncIterator[Town]:
-    """Nodes that run, A and B if none are named."""
+async def town(*authorities: str, acquainted: bool = True) -> AsyncIterator[Town]:
+    """Nodes that run, A and B if none are named; with key packages of each other unless told otherwise."""
     nodes = Town(authorities or (A, B))
     for name in authorities or (A, B):
         await nodes.start(name)
+    if acquainted:
+        await nodes.acquaint()
     try:
         yield nodes
     finally:

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a record to an envelope with keys of the sample network, as a desk does it, each part changeable."""
+"""From a record to a signed record and its frame, as a desk makes them, each part changeable."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from globe_node.consultations.moments import unix_milliseconds
-from protocol import e2ee
 from protocol.envelope import EnvelopeClass, Frame, routing_id_of
 from protocol.identifiers import EnvelopeId, NodeName
 from protocol.interfaces import Entropy, Signer
 from protocol.record import Record, SignedRecord, record_hash
 from protocol.signing import labels
 from protocol.signing.batch import sign_batch
-from tests.support.directory import certified_node_keys
 
 
 def signed_record(
@@ -35,7 +32,7 @@ def signed_record(
 
 
 def frame_of(record: Record, envelope_id: str, /, **changes: Any) -> Frame:
-    """Return the frame that belongs to a record."""
+    """Return the frame that belongs to a record; it is of no group unless `routing_id` is given."""
     frame = Frame(
         envelope_class=EnvelopeClass.APPLICATION,
         sender=NodeName(record.author.authority, record.author.node),
@@ -45,9 +42,3 @@ def frame_of(record: Record, envelope_id: str, /, **changes: Any) -> Frame:
         expires_ms=unix_milliseconds(record.expires),
     )
     return replace(frame, **changes)
-
-
-def seal_to(names: Iterable[str], signed: bytes, frame: Frame, entropy: Entropy) -> bytes:
-    """Seal to the encryption keys that the directory lists for some authorities."""
-    holders = [certified_node_keys(name).encryption.public_key for name in names]
-    return e2ee.seal(signed, frame, holders, entropy)

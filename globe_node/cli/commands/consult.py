@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from globe_node.cli.backend import backend_of, objects, text_of
-from globe_node.cli.display import evidence_lines, names_of, print_case, short_time
+from globe_node.cli.display import evidence_lines, group_status, names_of, print_case, short_time
 from globe_node.cli.invocation import (
     Invocation,
     is_asked,
@@ -321,7 +321,7 @@ def _list_row(case: JSONObject) -> list[str]:
     return [
         text_of(case, "consultation"),
         names_of(case, "counterparties"),
-        text_of(case, "state"),
+        text_of(case, "state") + (f", {status}" if (status := group_status(case)) else ""),
         text_of(case, "subject"),
         short_time(text_of(case, "updated_at")),
         text_of(case, "unread"),

@@ -94,6 +94,12 @@ def _print(found: JSONObject, problems: list[str]) -> None:
     ]
     if rows:
         print_table(("peer", "failures", "reason", "next attempt (UTC)"), rows)
+    awaited = [
+        [text_of(one, "peer"), text_of(one, "failures"), text_of(one, "reason")]
+        for one in objects(found.get("awaiting_keys", []))
+    ]
+    if awaited:
+        print_table(("awaiting keys of", "failures", "reason"), awaited)
 
 
 def _moment(milliseconds: JSONValue) -> str:

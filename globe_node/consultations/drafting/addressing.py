@@ -9,7 +9,6 @@
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from globe_node.errors import NodeError, NotPermittedError
@@ -51,19 +50,6 @@ _WAYS_OUT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """Whom a message goes to.
-
-    Attributes:
-        recipients: all other members, sorted.
-        encryption_keys: of those that have one in use.
-    """
-
-    recipients: tuple[AuthorityId, ...]
-    encryption_keys: tuple[bytes, ...] = field(repr=False)
-
-
 def recipients_of(
     roster: Roster, named: Sequence[AuthorityId], author: AuthorityId, *, added: Collection[str] = ()
 ) -> tuple[AuthorityId, ...]:
@@ -95,15 +81,15 @@ def recipients_of(
     return recipients
 
 
-def audience(
+def require_reachable(
     directory: DirectoryState,
     recipients: tuple[AuthorityId, ...],
     handling: Sequence[str],
     at: datetime,
     *,
     required: Collection[AuthorityId] = (),
-) -> Audience:
-    """Return the recipients with the keys to seal to.
+) -> None:
+    """Check that a message can be sent to its recipients.
 
     Args:
         directory: of this moment.
@@ -116,11 +102,10 @@ def audience(
         NotPermittedError: nobody can be sent to, or somebody who must, with the reason and what to do; or the
             handling codes of the message shut out a recipient.
     """
-    encryption_keys: list[bytes] = []
     barred: dict[AuthorityId, ReasonCode] = {}
     for recipient in recipients:
         try:
-            encryption_keys.append(directory.require_active_node(recipient, at).encryption_key)
+            directory.require_active_node(recipient, at)
         except ProtocolError as error:
             barred[recipient] = error.code
         entry = directory.authority(recipient)
@@ -130,9 +115,8 @@ def audience(
                 hint="Remove the NF- code, or that recipient.",
             )
     for recipient, code in barred.items():
-        if recipient in required or not encryption_keys:
+        if recipient in required or len(barred) == len(recipients):
             raise _unreachable(recipient, code)
-    return Audience(recipients, tuple(encryption_keys))
 
 
 def require_members(roster: Roster, record: Record, body: Body) -> None:

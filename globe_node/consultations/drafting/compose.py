@@ -3,7 +3,7 @@
 
 1. A rule is asked before anything of that draft is taken in; so a refusal leaves no trace of it.
 2. The content is checked by the same rules that the other side will apply.
-3. Recipients and their keys are those of the directory at this moment.
+3. Recipients are those of the directory at this moment.
 4. One composite signature covers all records of the transaction.
 5. A group goes through one step before the next begins, for the reason that `opening.examine` gives.
 """
@@ -11,12 +11,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, repeat
 
 from globe_node.consultations import records
 from globe_node.consultations.casebook import Case, Casebook
-from globe_node.consultations.content import REPLIES, Content, read_content, reconciliation_of
-from globe_node.consultations.drafting.addressing import Audience, audience, recipients_of, require_members
+from globe_node.consultations.content import REPLIES, Content, read_content
+from globe_node.consultations.drafting import unsealed
+from globe_node.consultations.drafting.addressing import recipients_of, require_members, require_reachable
 from globe_node.consultations.drafting.drafts import (
     Draft,
     DraftAttachment,
@@ -25,26 +26,25 @@ from globe_node.consultations.drafting.drafts import (
     parse_submitted,
     require_form,
 )
+from globe_node.consultations.drafting.packing import Letter, Packed, Packer, posted_events
 from globe_node.consultations.moments import moment_of, unix_milliseconds
 from globe_node.consultations.office import Office, no_such_consultation, no_such_record
 from globe_node.consultations.records import Direction, RecordRow, SubmissionRow
-from globe_node.delivery.outbox import Outgoing, Queued, enqueue
-from globe_node.errors import ConflictError, NodeError
+from globe_node.delivery.outbox import Queued, enqueue
+from globe_node.errors import ConflictError, NodeError, NotPermittedError
+from globe_node.groups import hub
+from globe_node.groups.links import GroupStatus
 from globe_node.store.door import Transaction
-from protocol import e2ee
-from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.handling import effective_handling
 from protocol.consultations.content import verify_content, verify_reply
 from protocol.consultations.roster import Roster, opened_by
 from protocol.consultations.table import State
-from protocol.envelope import EnvelopeClass, Frame, envelope_hash, routing_id_of
-from protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode, RemoteProtocolError
 from protocol.identifiers import (
     AuthorityId,
     ConsultationId,
     Digest,
     EnvelopeId,
-    NodeName,
     RecordId,
     owned_uuid7,
     uuid7,
@@ -85,13 +85,12 @@ class _Plan:
 
     Attributes:
         outcome: what became of it, as soon as that is known.
-        case, audience, record, roster, data, digest: filled by one step for the next ones.
+        case, record, roster, data, digest: filled by one step for the next ones.
     """
 
     composed: Composed
     outcome: Outcome | None = None
     case: Case = field(init=False, repr=False)
-    audience: Audience = field(init=False)
     record: Record = field(init=False, repr=False)
     roster: Roster = field(init=False)
     data: bytes = field(init=False, repr=False)
@@ -165,6 +164,8 @@ class SubmitTransaction:
             key: (row.draft_digest, row.result) for key, row in records.submissions(tx, asked).items()
         }
         self._planned: list[_Plan] = []
+        self._book = office.book(tx)
+        self._packer = Packer(office, self._book)
         self._author = Author(
             authority=office.node_keys.authority,
             node=office.node_keys.node,
@@ -173,6 +174,8 @@ class SubmitTransaction:
         )
         self.queued: Queued | None = None
         """What the courier must be told after the commit."""
+        self.missing: frozenset[AuthorityId] = frozenset()
+        """Authorities whose key packages are waited for."""
 
     def run(self) -> list[Outcome]:
         """Store what may be sent.
@@ -209,10 +212,12 @@ class SubmitTransaction:
         case = self._casebook.case(composed.consultation)
         if case is None and draft.consultation is not None:
             raise no_such_consultation()
+        if case is not None:
+            self._require_group(case.id)
         plan.case = case or self._new_case(composed)
         roster = plan.case.roster
         recipients = recipients_of(roster, draft.recipients, self._author.authority, added=added)
-        plan.audience = audience(
+        require_reachable(
             self._directory,
             recipients,
             effective_handling(draft.handling),
@@ -222,6 +227,20 @@ class SubmitTransaction:
         plan.record = self._record(composed, plan.case, recipients)
         require_members(roster, plan.record, content.body)
         plan.roster = roster.after_sending(self._casebook.act_of(plan.case, plan.record, content))
+
+    def _require_group(self, consultation: ConsultationId) -> None:
+        """Check that what is said in a consultation can ever reach its members.
+
+        Raises:
+            NotPermittedError: its opening reached nobody in time, or it has no group.
+        """
+        link = self._book.link_of(consultation)
+        if link is None or link.status is GroupStatus.EXPIRED:
+            raise NotPermittedError(
+                "nobody has ever heard of this consultation: its opening did not go out in time",
+                hint="Open another one.",
+                code=ReasonCode.AWAITING_KEYS,
+            )
 
     def _write(self, plan: _Plan) -> None:
         """Write the bytes of the record."""
@@ -233,6 +252,8 @@ class SubmitTransaction:
         self._require_content(plan)
         plan.digest = record_hash(plan.data)
         self._casebook.open(plan.case)
+        if composed.draft.consultation is None:
+            hub.begin(self._book, plan.case.id, plan.case.roster.members)
         self._casebook.take(record, plan.digest, body=content.body, roster=plan.roster, now_ms=self._now_ms)
         self._planned.append(plan)
         submitted = _submitted(record, plan.digest, plan.case.state)
@@ -313,55 +334,50 @@ class SubmitTransaction:
         signed = [
             _signed(one, signature).to_bytes() for one, signature in zip(planned, signatures, strict=True)
         ]
-        letters = [
-            e2ee.Letter(data, _frame_of(one), one.audience.encryption_keys)
-            for one, data in zip(planned, signed, strict=True)
-        ]
-        envelopes = e2ee.seal_all(letters, office.entropy)
+        letters = [_letter_of(one, data) for one, data in zip(planned, signed, strict=True)]
+        packed = self._pack(letters)
         kept = [
             office.seal_record(one.record.record_id, data) for one, data in zip(planned, signed, strict=True)
         ]
-        rows = [self._row(*parts) for parts in zip(planned, envelopes, kept, strict=True)]
+        rows = [self._row(*parts) for parts in zip(planned, packed, kept, strict=True)]
         self._casebook.write()
+        self._book.write()
         records.add_records(self._tx, rows)
         self._remember()
-        outgoing = [_outgoing(*parts) for parts in zip(planned, envelopes, rows, strict=True)]
+        outgoing = list(chain.from_iterable(one.outgoing for one in packed))
         self.queued = enqueue(self._tx, outgoing, self._now_ms)
-        entries = map(self._events, planned, signatures, rows)
-        office.audit.append(self._tx, list(chain.from_iterable(entries)))
+        at = moment_of(self._now_ms)
+        posted = map(posted_events, letters, signatures, packed, repeat(at))
+        office.audit.append(self._tx, list(chain.from_iterable(posted)))
         office.faults.point("consultations.submit.stored")
 
-    def _row(self, planned: _Plan, envelope: bytes, kept: bytes) -> RecordRow:
+    def _pack(self, letters: Sequence[Letter]) -> list[Packed]:
+        """Seal what can be sealed now; the rest, and what follows it in its consultation, is held."""
+        waiting = set(unsealed.waiting(self._tx, {one.record.consultation for one in letters}))
+        held: list[Letter] = []
+        found: list[Packed] = []
+        for letter in letters:
+            consultation = letter.record.consultation
+            packed = None if consultation in waiting else self._packer.pack(letter)
+            if packed is None:
+                waiting.add(consultation)
+                held.append(letter)
+                packed = self._packer.hold(letter)
+            found.append(packed)
+        unsealed.add(self._tx, [(one.record.consultation, one.record.record_id) for one in held])
+        self.missing = frozenset(self._packer.missing)
+        return found
+
+    def _row(self, planned: _Plan, packed: Packed, kept: bytes) -> RecordRow:
         return records.row_of(
             planned.record,
             planned.digest,
             direction=Direction.OUT,
             envelope_id=planned.composed.envelope_id,
-            envelope_hash=envelope_hash(envelope),
+            envelope_hash=packed.envelope_hash,
             stored_ms=self._now_ms,
             sealed=kept,
         )
-
-    def _events(self, planned: _Plan, signature: bytes, row: RecordRow) -> list[AuditEvent]:
-        joined = reconciliation_of(signature, row.envelope_hash)
-        at = moment_of(self._now_ms)
-        return [
-            AuditEvent(
-                kind=EventKind.SUBMITTED,
-                at=at,
-                peer=recipient,
-                case=row.consultation,
-                msg=row.record_id,
-                digest=row.record_hash,
-                size=size_bucket(len(planned.data)),
-                attachments=len(planned.record.attachments),
-                dir_size=self._view.size,
-                key=self._author.key,
-                result="ok",
-                rc=joined,
-            )
-            for recipient in planned.record.recipients
-        ]
 
     def _remember(self) -> None:
         """Keep the results under their idempotency keys."""
@@ -403,29 +419,14 @@ def _signed(planned: _Plan, signature: bytes) -> SignedRecord:
     return SignedRecord(planned.data, signature, attachments, planned.record)
 
 
-def _frame_of(planned: _Plan) -> Frame:
-    record = planned.record
-    return Frame(
-        envelope_class=EnvelopeClass.APPLICATION,
-        sender=NodeName(record.author.authority, record.author.node),
-        routing_id=routing_id_of(record.consultation.encode("ascii")),
+def _letter_of(planned: _Plan, signed: bytes) -> Letter:
+    return Letter(
+        record=planned.record,
+        digest=planned.digest,
+        data=planned.data,
+        change=planned.composed.content.change,
         envelope_id=planned.composed.envelope_id,
-        created_ms=unix_milliseconds(record.created),
-        expires_ms=unix_milliseconds(record.expires),
-    )
-
-
-def _outgoing(planned: _Plan, envelope: bytes, row: RecordRow) -> Outgoing:
-    record = planned.record
-    return Outgoing(
-        envelope_id=planned.composed.envelope_id,
-        envelope_class=EnvelopeClass.APPLICATION,
-        routing_id=routing_id_of(record.consultation.encode("ascii")),
-        octets=envelope,
-        envelope_hash=row.envelope_hash,
-        record_hash=planned.digest,
-        peers=record.recipients,
-        deadline_ms=row.expires_ms,
+        signed=signed,
     )
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opens held envelopes and checks everything that needs no store. It keeps nothing and answers nobody.
+"""Checks records that came out of envelopes, for everything that needs no case file. It keeps nothing.
 
 1. Who failed to prove who they are learns one code, `refused`, whatever the reason was.
 2. The signature is verified before the content is looked at.
-3. The author is the sender of the frame and a node of the directory whose key may be relied on. A key that
-   was retired still speaks for what was on its way; a compromised one does not.
+3. The author is the sender of the frame, whom the group has named too, and a node of the directory whose key
+   may be relied on. A key that was retired still speaks for what was on its way; a compromised one does not.
 4. Ids that a record brings into the world are its author's own.
 5. What our copy of the directory is too old to judge waits for a newer copy, for a while.
 6. A batch goes through one step before the next begins: each step is other code on other data, and going
@@ -18,12 +18,14 @@ from globe_node.consultations.content import Content, read_content
 from globe_node.consultations.moments import unix_milliseconds
 from globe_node.consultations.office import Office
 from globe_node.delivery.inbox import HeldEnvelope
-from protocol import e2ee, limits
+from globe_node.groups.links import LinkRow
+from protocol import limits
 from protocol.consultations.content import verify_content
 from protocol.directory.entries import STATUS_CODES, NodeState
 from protocol.directory.replay import DirectoryState
-from protocol.envelope import Envelope, EnvelopeClass, parse_envelope, routing_id_of
+from protocol.envelope import Frame
 from protocol.errors import MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.groups.errors import NotKnownYetError, UnknownIssuerError
 from protocol.identifiers import Digest, require_owned
 from protocol.record import Record, SignedRecord, parse_signed_record, record_hash
 from protocol.signing import labels
@@ -67,9 +69,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """An envelope that waits for something that should come."""
+    """An envelope that waits for something that should come.
+
+    Attributes:
+        until_ms: how long, in Unix milliseconds.
+        stale: it waits for a newer directory.
+    """
 
     held: HeldEnvelope
+    until_ms: int
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +91,22 @@ class Faulty:
 Examined = Opened | Refused | Postponed | Faulty
 
 
-class _StaleDirectoryError(Exception):
-    """The author relies on a directory newer than ours."""
-
-
 @dataclass(slots=True)
 class Examination:
     """One envelope on its way through the steps.
 
     Attributes:
         verdict: what was found, as soon as something ends the way.
-        envelope, application_data, signed, digest: filled by one step for the next ones.
+        frame, frame_octets, link, application_data: filled when the envelope is opened; no octets until then.
+        signed, digest: filled by one step for the next ones.
     """
 
     held: HeldEnvelope
     verdict: Examined | None = None
-    envelope: Envelope = field(init=False, repr=False)
-    application_data: bytes = field(init=False, repr=False)
+    frame: Frame = field(init=False)
+    frame_octets: bytes = field(default=b"", repr=False)
+    link: LinkRow = field(init=False)
+    application_data: bytes = field(default=b"", repr=False)
     signed: SignedRecord = field(init=False, repr=False)
     digest: str = ""
 
@@ -120,7 +128,7 @@ class Examiner:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps in order; after the last one every envelope has its verdict."""
-        return self.unseal, self.read, self.verify, self.understand
+        return self.read, self.verify, self.understand
 
     def advance(self, step: Step, one: Examination) -> None:
         """Take one envelope through one step.
@@ -130,40 +138,28 @@ class Examiner:
         """
         try:
             step(one)
-        except _StaleDirectoryError:
-            waited_ms = self._office.now_ms() - one.held.received_ms
-            waits = waited_ms < PATIENCE_SECONDS * 1000
-            one.verdict = Postponed(one.held) if waits else Refused(one.held, ReasonCode.REFUSED)
         except RemoteProtocolError as error:
-            reason = ReasonCode.REFUSED if isinstance(error, UntrustedError) else error.code
-            one.verdict = Refused(one.held, reason, one.digest)
-
-    def unseal(self, one: Examination) -> None:
-        """Open the envelope."""
-        one.envelope = parse_envelope(one.held.octets)
-        if one.envelope.frame.envelope_class is not EnvelopeClass.APPLICATION:
-            raise MalformedError("a class of envelopes that is not taken here", code=ReasonCode.BAD_FIELD)
-        one.application_data = e2ee.open_envelope(one.envelope, self._office.node_keys.decryption)
+            one.verdict = verdict_of(one, error, self._office.now_ms())
 
     def read(self, one: Examination) -> None:
         """Read the record and see that its author is the sender."""
         one.signed = parse_signed_record(one.application_data)
         author = one.signed.content.author
-        if (author.authority, author.node) != tuple(one.envelope.frame.sender):
+        if (author.authority, author.node) != tuple(one.frame.sender):
             raise UntrustedError("a record of another author than its sender")
 
     def verify(self, one: Examination) -> None:
         """Verify the signature, and that record and frame belong together and here."""
-        frame, record = one.envelope.frame, one.signed.content
+        frame, record = one.frame, one.signed.content
         key = author_key(self._office.register.state, record, self._office)
         digest = record_hash(one.signed.record)
         self._verifier.verify(key, labels.RECORD, bytes.fromhex(digest), one.signed.signature)
         if self._office.node_keys.authority not in record.recipients:
             raise UntrustedError("a record for somebody else")
-        if (
-            frame.routing_id != routing_id_of(record.consultation.encode("ascii"))
-            or frame.created_ms != unix_milliseconds(record.created)
-            or frame.expires_ms != unix_milliseconds(record.expires)
+        if record.consultation != one.link.consultation:
+            raise UntrustedError("a record in the group of another consultation")
+        if frame.created_ms != unix_milliseconds(record.created) or frame.expires_ms != unix_milliseconds(
+            record.expires
         ):
             raise MalformedError("a frame that is not the record's", code=ReasonCode.BAD_FIELD)
         require_owned(record.record_id, record.author.authority)
@@ -179,12 +175,21 @@ class Examiner:
         one.verdict = Opened(one.held, one.application_data, one.signed, Digest(one.digest), content)
 
 
+def verdict_of(one: Examination, error: RemoteProtocolError, now_ms: int) -> Postponed | Refused:
+    """Return what follows for an envelope from an error: it waits for the directory, or it is rejected."""
+    until_ms = one.held.received_ms + PATIENCE_SECONDS * 1000
+    if isinstance(error, NotKnownYetError) and now_ms < until_ms:
+        return Postponed(one.held, until_ms, stale=True)
+    reason = ReasonCode.REFUSED if isinstance(error, UntrustedError) else error.code
+    return Refused(one.held, reason, one.digest)
+
+
 def author_key(directory: DirectoryState, record: Record, office: Office) -> PublicKey:
     """Return the key that must have signed a record.
 
     Raises:
         UntrustedError: its author may not speak here, or not with this key.
-        _StaleDirectoryError: the key is unknown, and the author relies on a directory newer than ours.
+        UnknownIssuerError: the key is unknown, and the author relies on a directory newer than ours.
     """
     author = record.author
     entry = directory.authority(author.authority)
@@ -192,7 +197,7 @@ def author_key(directory: DirectoryState, record: Record, office: Office) -> Pub
         raise UntrustedError("exchange with this authority is stopped")
     node = entry.node_with_key(author.key)
     if node is None and record.directory.size > directory.view.size:
-        raise _StaleDirectoryError
+        raise UnknownIssuerError("a key of a directory that is newer than ours")
     if node is None or node.node != author.node or node.state is NodeState.COMPROMISED:
         raise UntrustedError("not a key of this authority that may be relied on")
     if not node.covers(record.created):

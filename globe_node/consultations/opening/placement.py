@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts genuine records where they belong: roster, chain, state. Signatures were checked before.
+"""Opens a batch of held envelopes and puts what is in them where it belongs: roster, chain, state.
 
 1. Only the parties of a consultation write in it: the requester to the requested, these to the requester.
 2. The same record in another envelope is taken once; the same id with other content never.
 3. A chain may have gaps, and a late record fills one without moving the state. Two records in one place, or a
    record that follows another than the one we hold, mean that the author lost its memory: nothing is taken.
 4. A record that follows a consultation we have not heard of waits for its opening, for a while.
+5. The keys that were used, records, states, receipts and audit entries of the batch are one transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from globe_node.consultations import records
@@ -18,16 +20,19 @@ from globe_node.consultations.moments import moment_of, unix_milliseconds
 from globe_node.consultations.office import Office
 from globe_node.consultations.opening.examine import (
     PATIENCE_SECONDS,
-    Examined,
+    Examination,
+    Faulty,
     Opened,
     Postponed,
     Refused,
 )
+from globe_node.consultations.opening.hearing import Hearing, Taken, kept_opened
 from globe_node.consultations.opening.parties import AwaitedError, Place, roster_under
 from globe_node.consultations.records import Direction, RecordRow
-from globe_node.delivery import inbox
+from globe_node.delivery import inbox, outbox
 from globe_node.delivery.inbox import HeldEnvelope
 from globe_node.delivery.settlement import Settled, Settlement, Verdict
+from globe_node.groups import arriving
 from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.message_types import MessageType
@@ -37,6 +42,8 @@ from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, Digest, RecordId, is_owned
 from protocol.messages.procedure import ClarificationRequest
 
+Examine = Callable[[Sequence[Examination]], None]
+"""Brings opened envelopes to their verdicts; what has none afterwards, we failed on."""
 LOOK_AGAIN_MS = 5_000
 """When something that waits is first looked at again, if nothing wakes it; then as late as it waited already,
 so that who sends much that must wait costs little."""
@@ -44,26 +51,33 @@ RETRY_MS = (1_000, 10_000)
 """When an envelope on which we failed is tried again."""
 
 
-class IntakeTransaction:
-    """Handles one batch of examined envelopes. Lives as long as its transaction."""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What must be announced after the commit.
 
-    def __init__(
-        self, office: Office, settlement: Settlement, tx: Transaction, batch: Sequence[Examined]
-    ) -> None:
+    Attributes:
+        settled: receipts, and what was queued.
+        stale: senders whose view of the directory is newer than ours.
+        regrouped: the epoch or the members of a group have changed.
+    """
+
+    settled: Settled
+    stale: Sequence[AuthorityId]
+    regrouped: bool
+
+
+class IntakeTransaction:
+    """Handles one batch of held envelopes. Lives as long as its transaction."""
+
+    def __init__(self, office: Office, settlement: Settlement, examine: Examine, tx: Transaction) -> None:
         self._office = office
         self._settlement = settlement
+        self._examine = examine
         self._tx = tx
-        self._batch = batch
         self._now_ms = office.now_ms()
         self._me = office.node_keys.authority
-        opened = [one.record for one in batch if isinstance(one, Opened)]
-        self._casebook = Casebook(
-            tx,
-            self._me,
-            office.open_record,
-            consultations={record.consultation for record in opened},
-            record_ids={record.record_id for record in opened},
-        )
+        self._book = office.book(tx)
+        self._hearing = Hearing(office, self._book)
         self._taken: list[Opened] = []
         self._verdicts: list[Verdict] = []
         self._events: list[AuditEvent] = []
@@ -71,30 +85,95 @@ class IntakeTransaction:
         self._parked: list[Opened] = []
         self._routes: dict[AuthorityId, set[bytes]] = {}
 
-    def run(self) -> Settled:
-        """Store everything that follows from the batch; `Settlement.announce` the result after the commit."""
-        for one in self._batch:
+    def run(self, batch: Sequence[HeldEnvelope]) -> Placed:
+        """Open a batch and store everything that follows from it."""
+        heard = self._hearing.hear(batch)
+        examinations = [one for one in heard if isinstance(one, Examination)]
+        self._examine(examinations)
+        self._office.faults.point("consultations.intake.examined")
+        verdicts = [one.verdict or Faulty(one.held) for one in examinations]
+        opened = [one.record for one in verdicts if isinstance(one, Opened)]
+        self._casebook = Casebook(
+            self._tx,
+            self._me,
+            self._office.open_record,
+            consultations={record.consultation for record in opened},
+            record_ids={record.record_id for record in opened},
+        )
+        for taken in heard:
+            if isinstance(taken, Taken):
+                self._note(taken)
+        for one in verdicts:
             if isinstance(one, Opened):
                 self._place(one)
             elif isinstance(one, Refused):
                 self._reject(one.held, one.reason, one.record_hash)
             elif isinstance(one, Postponed):
-                self._waiting.append((one.held, one.held.received_ms + PATIENCE_SECONDS * 1000))
+                self._waiting.append((one.held, one.until_ms))
             else:
                 self._count(one.held)
         self._place_parked()
+        self._keep_opened(examinations)
+        settled = self._store()
+        stale = sorted({one.held.sender for one in verdicts if isinstance(one, Postponed) and one.stale})
+        return Placed(settled, stale, regrouped=bool(self._hearing.changed))
+
+    def give_up(self, held: HeldEnvelope) -> Placed:
+        """Count a failure of ours against an envelope that could not be handled alone."""
+        self._casebook = Casebook(
+            self._tx, self._me, self._office.open_record, consultations=(), record_ids=()
+        )
+        self._count(held)
+        return Placed(self._store(), (), regrouped=False)
+
+    def _store(self) -> Settled:
+        """Write everything that has changed; `Settlement.announce` the result after the commit."""
+        tx, hearing = self._tx, self._hearing
         self._casebook.write()
-        records.add_records(self._tx, [self._row(opened) for opened in self._taken])
+        self._book.write()
+        records.add_records(tx, [self._row(opened) for opened in self._taken])
         for held, until_ms in self._waiting:
             pause = max(LOOK_AGAIN_MS, self._now_ms - held.received_ms)
-            inbox.postpone(self._tx, [held.position], min(self._now_ms + pause, until_ms))
+            inbox.postpone(tx, [held.position], min(self._now_ms + pause, until_ms))
+        for link in hearing.changed:
+            for member in link.roster:
+                self._routes.setdefault(member, set()).add(link.routing_id)
         for sender, routes in self._routes.items():
-            inbox.release(self._tx, sender, routes, self._now_ms)
-        settled = self._settlement.settle(self._tx, self._verdicts)
-        if self._events:
-            self._office.audit.append(self._tx, self._events)
+            inbox.release(tx, sender, routes, self._now_ms)
+        queued = outbox.enqueue(tx, hearing.outgoing, self._now_ms) if hearing.outgoing else None
+        settled = self._settlement.settle(tx, self._verdicts)
+        if self._events or hearing.events:
+            self._office.audit.append(tx, [*self._events, *hearing.events])
         self._office.faults.point("consultations.intake.stored")
-        return settled
+        return replace(settled, queued=outbox.merged(settled.queued, queued))
+
+    def _keep_opened(self, examinations: Sequence[Examination]) -> None:
+        """Keep what was opened in this transaction and is not decided yet: it opens only once."""
+        decided = {verdict.position for verdict in self._verdicts if not verdict.quarantined}
+        kept = {
+            one.held.position: kept_opened(self._office, one)
+            for one in examinations
+            if one.application_data and not one.held.opened and one.held.position not in decided
+        }
+        inbox.keep_opened(self._tx, kept)
+
+    def _note(self, taken: Taken) -> None:
+        """Receipt an envelope that was about a group."""
+        held = taken.held
+        self._verdicts.append(
+            Verdict(held.position, held.sender, held.envelope_id, held.envelope_hash, taken.digest)
+        )
+        self._events.append(
+            AuditEvent(
+                kind=EventKind.OPENED,
+                at=moment_of(self._now_ms),
+                peer=held.sender,
+                case=taken.link.consultation,
+                msg=str(UUID(bytes=held.envelope_id)),
+                digest=taken.digest,
+                result=taken.word,
+            )
+        )
 
     def _place(self, opened: Opened) -> None:
         """Take one record in, or reject it, or let it wait."""
@@ -140,6 +219,7 @@ class IntakeTransaction:
         case = self._casebook.case(record.consultation)
         if case is None:
             case = self._opening(opened)
+            self._require_group(opened)
         place = self._require_chain(case, opened)
         found = roster_under(self._casebook, case, opened, place)
         self._require_reply(case, opened)
@@ -150,8 +230,16 @@ class IntakeTransaction:
             record, opened.digest, body=opened.content.body, roster=roster, now_ms=self._now_ms
         )
         self._taken.append(opened)
+        if self._me not in case.roster.members:
+            self._book.end(case.id)
         for member in case.roster.recipients(self._me):
             self._routes.setdefault(member, set()).add(opened.held.routing_id)
+
+    def _require_group(self, opened: Opened) -> None:
+        """Check that a record that opens a consultation is the one that its group was made for."""
+        link = self._book.link_of(opened.record.consultation)
+        if link is not None and opened.record.type is MessageType.CONSULT_REQUEST:
+            arriving.require_opening(self._book, link, opened.signed.record)
 
     def _opening(self, opened: Opened) -> Case:
         """Return the consultation that this record opens, not yet taken in."""

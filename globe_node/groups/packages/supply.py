@@ -10,6 +10,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from globe_node.delivery.link import Operation, PeerAddress, PeerIdentity, Transport
@@ -31,6 +32,22 @@ _MINUTE = 60.0
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 """Starts a task in the task group of the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A peer whose key packages something waits for.
+
+    Attributes:
+        failures: how often it was asked in vain.
+        reason: why, the last time; None if it answered and had none to give.
+    """
+
+    peer: AuthorityId
+    failures: int = 0
+    reason: ReasonCode | None = None
+
+
 Supplied = Callable[[AuthorityId], None]
 """Told that packages of a peer have come."""
 
@@ -82,6 +99,8 @@ class Supply:
         self._allowance = Allowance(bench.clock.monotonic, ASKS_A_MINUTE)
         self._asking: set[AuthorityId] = set()
         self._urgent: dict[AuthorityId, asyncio.Event] = {}
+        self._failed: dict[AuthorityId, Awaited] = {}
+        self._reasons: dict[AuthorityId, ReasonCode] = {}
         self._supplied: list[Supplied] = []
 
     def subscribe(self, supplied: Supplied) -> None:
@@ -116,7 +135,7 @@ class Supply:
 
     def need(self, peers: Iterable[AuthorityId]) -> None:
         """Ask these at once, and again until they have given a package: something waits for it."""
-        for peer in peers:
+        for peer in sorted(peers):
             self._urgent.setdefault(peer, asyncio.Event()).set()
             self._begin(peer)
 
@@ -125,6 +144,10 @@ class Supply:
         urgent = self._urgent.get(peer)
         if urgent is not None:
             urgent.set()
+
+    def status(self) -> list[Awaited]:
+        """Return whose packages are waited for, and how the asking goes."""
+        return [self._failed.get(peer, Awaited(peer)) for peer in sorted(self._urgent)]
 
     def _sizes(self, tx: Transaction) -> dict[AuthorityId, int]:
         return records.stock_sizes(tx, self._bench.now_ms())
@@ -144,16 +167,19 @@ class Supply:
                     urgent.clear()
                 if await self._ask_once(peer):
                     self._urgent.pop(peer, None)
+                    self._failed.pop(peer, None)
                     return
                 if peer not in self._urgent:
                     return
                 failures += 1
+                self._failed[peer] = Awaited(peer, failures, self._reasons.get(peer))
                 await self._pause(peer, failures)
         finally:
             self._asking.discard(peer)
 
     async def _ask_once(self, peer: AuthorityId) -> bool:
         """Ask for what is missing; return whether there are packages now."""
+        self._reasons.pop(peer, None)
         try:
             address = self._peers.address_of(peer)
             while (request := await self._next_request(peer)) is not None:
@@ -163,7 +189,8 @@ class Supply:
                         supplied(peer)
                 if taken.added < request.want:
                     break
-        except (PeerUnreachableError, ProtocolError):
+        except (PeerUnreachableError, ProtocolError) as error:
+            self._reasons[peer] = error.code
             return False
         except StoreError as error:
             if not error.is_passing:

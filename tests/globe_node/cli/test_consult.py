@@ -171,6 +171,9 @@ async def test_health_names_a_peer_that_can_not_be_reached(tmp_path: Path, capsy
         assert await a.run("health", "--dismiss-quarantine") == ExitCode.OK
         found = capsys.readouterr()
         assert "0 envelope(s) let go" in found.err
+        assert "awaiting keys of" in found.out
         assert "peer_unreachable" in found.out
+        assert await a.run("consult", "list") == ExitCode.OK
+        assert "awaiting-keys" in capsys.readouterr().out
         assert await a.run("doctor", "--peer", B) == ExitCode.PEER_UNREACHABLE
         assert "Nobody takes connections" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import pytest
 from globe_node.consultations import records
 from globe_node.consultations.drafting.compose import SubmitTransaction
 from globe_node.consultations.drafting.drafts import Draft, DraftAttachment, Submitted
+from globe_node.consultations.drafting.packing import Packed
 from globe_node.consultations.submit import MAX_WAITING
 from globe_node.errors import ConflictError, NodeError, NotFoundError, NotPermittedError, StoreError
 from globe_node.store.door import Transaction
@@ -313,10 +314,10 @@ def test_a_clarification_is_for_the_side_whose_questions_it_answers() -> None:
 async def test_what_spoils_a_transaction_spoils_only_its_own_draft(town: Town) -> None:
     genuine = SubmitTransaction._row
 
-    def row(self: SubmitTransaction, planned: Any, envelope: bytes, kept: bytes) -> Any:
+    def row(self: SubmitTransaction, planned: Any, packed: Packed, kept: bytes) -> Any:
         if planned.record.body["title"] == "spoils":
             raise LocalProtocolError("an envelope over the limit", code=ReasonCode.TOO_LARGE)
-        return genuine(self, planned, envelope, kept)
+        return genuine(self, planned, packed, kept)
 
     SubmitTransaction._row = row  # type: ignore[method-assign]
     try:

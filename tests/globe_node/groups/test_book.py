@@ -13,9 +13,9 @@ from globe_node.groups import arriving, hub, records
 from globe_node.groups.arriving import AwaitedGroupError, Heard
 from globe_node.groups.book import GroupBook
 from globe_node.groups.known import KnownGroups
+from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import pool, stock
 from globe_node.groups.packages import records as package_records
-from globe_node.groups.records import GroupStatus, LinkRow
 from globe_node.groups.views import GroupView, views_of
 from globe_node.store.door import Transaction
 from keys.errors import RowDamagedError

@@ -9,8 +9,7 @@ import pytest
 
 from globe_node.errors import StoreError
 from globe_node.groups import day_keys as module
-from globe_node.groups.day_keys import DAY_MS, DayKeys, KeyFile, SealedRow
-from globe_node.groups.key_file import FileOfKeys
+from globe_node.groups.day_keys import DAY_MS, DayKeys, FileOfKeys, KeyFile, SealedRow
 from keys.errors import RowDamagedError
 from keys.storage_key import StorageKey
 from protocol.errors import ReasonCode

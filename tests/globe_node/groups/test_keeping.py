@@ -9,12 +9,13 @@ import pytest
 from globe_node.groups import keeping, records
 from globe_node.groups.day_keys import DAY_MS, SealedRow
 from globe_node.groups.keeping import Keeper
+from globe_node.groups.links import GroupStatus
 from globe_node.groups.packages import pool
 from globe_node.groups.packages import records as package_records
 from globe_node.groups.packages.leaf_keys import current_leaf_key, leaf_key_of
 from globe_node.groups.packages.records import LAST_RESORT, LeafKeyRow
 from globe_node.groups.packages.wire import PackageRequest
-from globe_node.groups.records import GroupStatus, StateRow
+from globe_node.groups.records import StateRow
 from globe_node.groups.shelf import Shelf
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of

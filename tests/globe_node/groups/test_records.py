@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from globe_node.groups import records
 from globe_node.groups.day_keys import SealedRow
-from globe_node.groups.records import CommitRow, GroupStatus, LinkRow, MemberRow, StatePart
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.records import CommitRow, MemberRow, StatePart
 from globe_node.store.driver import driver_of
 from protocol.identifiers import AuthorityId, ConsultationId, Digest
 from tests.support.store import memory_database

@@ -13,7 +13,8 @@ from globe_node.cli.templates import template_of
 from globe_node.errors import ExitCode
 from globe_node.groups import records
 from globe_node.groups.day_keys import SealedRow
-from globe_node.groups.records import GroupStatus, LinkRow, StatePart
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.records import StatePart
 from globe_node.home import Home
 from globe_node.store import archive, backup, driver
 from globe_node.store.instance import InstanceFile

@@ -17,7 +17,7 @@ from tests.simulation.loop import run_virtual
 from tests.support.delivery import identity_of
 from tests.support.groups import Crash, CrashAt
 from tests.support.lines import Request
-from tests.support.nodes import A, B, C, Town, in_town, town
+from tests.support.nodes import A, B, C, Town, among_strangers, town
 
 BETA = AuthorityId(B)
 OWNER = NodeName(BETA, NodeId("main"))
@@ -48,7 +48,7 @@ def asked(town: Town, source: str = A) -> int:
     )
 
 
-@in_town
+@among_strangers
 async def test_neighbours_have_packages_of_each_other_after_the_first_greetings(town: Town) -> None:
     await asyncio.sleep(300)
     assert (await stock_at(town, A), await stock_at(town, B, A)) == (8, 8)
@@ -57,7 +57,7 @@ async def test_neighbours_have_packages_of_each_other_after_the_first_greetings(
     assert asked(town) <= 2
 
 
-@in_town
+@among_strangers
 async def test_a_low_stock_is_filled_at_the_next_greeting_and_a_good_one_is_not(town: Town) -> None:
     await asyncio.sleep(300)
     await use(town, A, 5)
@@ -68,7 +68,7 @@ async def test_a_low_stock_is_filled_at_the_next_greeting_and_a_good_one_is_not(
     assert await stock_at(town, A) == 8
 
 
-@in_town
+@among_strangers
 async def test_what_is_needed_is_asked_for_at_once(town: Town) -> None:
     came: list[str] = []
     supply = town.nodes[A].supply
@@ -79,7 +79,7 @@ async def test_what_is_needed_is_asked_for_at_once(town: Town) -> None:
     assert came == [B]
 
 
-@in_town
+@among_strangers
 async def test_who_is_away_is_asked_again_with_pauses_and_at_its_first_sign_of_life(town: Town) -> None:
     await town.stop(B)
     supply = town.nodes[A].supply
@@ -95,7 +95,7 @@ async def test_who_is_away_is_asked_again_with_pauses_and_at_its_first_sign_of_l
     assert asked(town) <= asked_then + 1
 
 
-@in_town
+@among_strangers
 async def test_without_need_a_failure_is_left_for_the_next_greeting(town: Town) -> None:
     town.exchange.down.add(B)
     await town.nodes[A].supply.top_up(BETA)
@@ -105,7 +105,7 @@ async def test_without_need_a_failure_is_left_for_the_next_greeting(town: Town) 
     assert asked(town) == 1
 
 
-@in_town
+@among_strangers
 async def test_a_dead_peer_does_not_delay_another(town: Town) -> None:
     async def hang(request: Request) -> Answer | None:
         if request.operation is Operation.KEY_PACKAGES and request.to == C:
@@ -123,7 +123,7 @@ def test_the_pool_of_the_smaller_one_is_enough() -> None:
     """A peer that keeps fewer than we want is not asked for ever."""
 
     async def main() -> None:
-        async with town(A, B) as nodes:
+        async with town(A, B, acquainted=False) as nodes:
             answered = nodes.exchange.handlers[B]
 
             async def give_two(request: Request) -> Answer | None:
@@ -147,7 +147,7 @@ def test_the_pool_of_the_smaller_one_is_enough() -> None:
     [Answer(ReasonCode.BUSY, b""), Answer(None, b""), Answer(None, b"\x01junk"), Answer(None, bytes(5_000))],
 )
 def test_an_answer_that_is_none_changes_nothing_and_it_is_asked_again(answer: Answer) -> None:
-    @in_town
+    @among_strangers
     async def run(town: Town) -> None:
         async def lie(request: Request) -> Answer | None:
             return answer if request.operation is Operation.KEY_PACKAGES else None
@@ -164,7 +164,7 @@ def test_an_answer_that_is_none_changes_nothing_and_it_is_asked_again(answer: An
     run()
 
 
-@in_town
+@among_strangers
 async def test_bad_packages_are_written_down_once_an_answer(town: Town) -> None:
     async def lie(request: Request) -> Answer | None:
         if request.operation is not Operation.KEY_PACKAGES or request.to != B:
@@ -178,7 +178,7 @@ async def test_bad_packages_are_written_down_once_an_answer(town: Town) -> None:
     assert (warning["peer"], warning["count"], warning["code"]) == (B, 5, "bad_content")
 
 
-@in_town
+@among_strangers
 async def test_who_asks_too_often_is_told_so_and_others_are_served(town: Town) -> None:
     handler = town.exchange.handlers[B]
     body = PackageRequest(8).to_bytes()
@@ -192,7 +192,7 @@ async def test_who_asks_too_often_is_told_so_and_others_are_served(town: Town) -
     assert (await handler.handle(identity_of(A), Operation.KEY_PACKAGES, body)).code is None
 
 
-@in_town
+@among_strangers
 async def test_bad_requests_get_their_code(town: Town) -> None:
     handler = town.exchange.handlers[B]
     for body, code in (
@@ -208,7 +208,7 @@ async def test_bad_requests_get_their_code(town: Town) -> None:
 @pytest.mark.parametrize("point", ["groups.packages.offered", "groups.packages.taken_in"])
 def test_a_crash_between_giving_and_taking_loses_no_package_and_doubles_none(point: str) -> None:
     async def main() -> None:
-        async with town(A, B) as nodes:
+        async with town(A, B, acquainted=False) as nodes:
             bench = nodes.nodes[A if point.endswith("taken_in") else B].supply._bench
             crash = CrashAt(point)
             object.__setattr__(bench, "faults", crash)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opens held envelopes in the groups of one transaction: invitations, commits, messages. It judges no record.
+
+1. A key is gone when its message was opened, so what was opened is never opened again: if it must wait, what
+   was in it is kept in place of the envelope, sealed at rest.
+2. What comes before its group or its epoch waits as long as it may live, and is refused then; what comes in
+   the same batch makes way for it at once.
+3. Who comes into a group says so to all its members in the same transaction.
+4. A member that sees another group than we do raises an alarm; nothing is refused for that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from globe_node.consultations.drafting.packing import outgoing_of
+from globe_node.consultations.moments import moment_of
+from globe_node.consultations.office import Office
+from globe_node.consultations.opening.examine import Examination, Postponed, Refused, verdict_of
+from globe_node.delivery.inbox import HeldEnvelope
+from globe_node.delivery.outbox import Outgoing
+from globe_node.groups import arriving
+from globe_node.groups.arriving import AwaitedGroupError, Heard
+from globe_node.groups.book import GroupBook
+from globe_node.groups.links import LinkRow
+from protocol import limits
+from protocol.audit.events import AuditEvent, EventKind
+from protocol.envelope import MAX_FRAME_BYTES, EnvelopeClass, Frame, parse_envelope, parse_frame
+from protocol.errors import MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.groups.sealed import Said, joined_message, kind_of
+from protocol.groups.testimony.joined import JoinedBy
+from protocol.identifiers import Digest, EnvelopeId, uuid7
+from protocol.octets import Reader, Writer
+
+_TABLE = "inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An envelope that was about a group, and not a record.
+
+    Attributes:
+        link: the group after it.
+        digest: hash of what was in it, which the receipt names.
+        word: what it was, for the audit log.
+    """
+
+    held: HeldEnvelope
+    link: LinkRow
+    digest: Digest
+    word: str
+
+
+class Hearing:
+    """Opens the envelopes of one batch.
+
+    Attributes:
+        outgoing: what goes out for groups that we came into.
+        changed: groups whose epoch or members changed.
+        events: alarms.
+    """
+
+    def __init__(self, office: Office, book: GroupBook) -> None:
+        self._office = office
+        self._book = book
+        self.outgoing: list[Outgoing] = []
+        self.changed: list[LinkRow] = []
+        self.events: list[AuditEvent] = []
+
+    def hear(self, batch: Sequence[HeldEnvelope]) -> list[Examination | Taken]:
+        """Open what can be opened; what is about groups is done with, records are to be examined."""
+        found: dict[int, Examination | Taken] = {}
+        waiting = list(batch)
+        before = len(waiting) + 1
+        while 0 < len(waiting) < before:
+            before, left = len(waiting), []
+            for held in waiting:
+                one = self._hear(held)
+                if one is None:
+                    left.append(held)
+                else:
+                    found[held.position] = one
+            waiting = left
+        for held in waiting:
+            over = held.expires_ms <= self._book.now_ms
+            verdict = Refused(held, ReasonCode.SEQUENCE_GAP) if over else Postponed(held, held.expires_ms)
+            found[held.position] = Examination(held, verdict=verdict)
+        return [found[held.position] for held in batch]
+
+    def _hear(self, held: HeldEnvelope) -> Examination | Taken | None:
+        """Open one envelope; None if its group or epoch is not here."""
+        one = Examination(held)
+        try:
+            return self._take(one)
+        except AwaitedGroupError:
+            return None
+        except RemoteProtocolError as error:
+            one.verdict = verdict_of(one, error, self._book.now_ms)
+        return one
+
+    def _take(self, one: Examination) -> Examination | Taken:
+        held, book = one.held, self._book
+        if held.opened:
+            return self._again(one)
+        envelope = parse_envelope(held.octets)
+        match envelope.frame.envelope_class:
+            case EnvelopeClass.WELCOME:
+                link, digest = arriving.take_invitation(book, envelope)
+                self.outgoing.append(self._announce(link))
+                return self._changed(Taken(held, link, digest, "welcome"))
+            case EnvelopeClass.COMMIT:
+                link, digest = arriving.follow(book, envelope)
+                return self._changed(Taken(held, link, digest, "commit"))
+            case EnvelopeClass.APPLICATION:
+                return self._said(one, arriving.hear(book, envelope), envelope.frame, envelope.frame_bytes)
+            case EnvelopeClass.CONTROL:
+                raise MalformedError("a class of envelopes that is not taken here", code=ReasonCode.BAD_FIELD)
+
+    def _again(self, one: Examination) -> Examination | Taken:
+        """Go on with what was opened before."""
+        frame_octets, data = open_kept(self._office, one.held)
+        frame = parse_frame(frame_octets)
+        link = self._book.link_by_route(frame.routing_id)
+        if link is None:
+            raise UntrustedError("a message of a group that is gone")
+        return self._said(one, Heard(link, frame.sender, kind_of(data), data), frame, frame_octets)
+
+    def _said(self, one: Examination, heard: Heard, frame: Frame, frame_octets: bytes) -> Examination | Taken:
+        one.frame, one.frame_octets = frame, frame_octets
+        one.link, one.application_data = heard.link, heard.data
+        if heard.said is Said.RECORD:
+            return one
+        statement = heard.data[1:]
+        if not arriving.note_joined(self._book, heard, statement):
+            self._alarm(one.held, heard)
+        digest = Digest(sha256(statement).hexdigest())
+        return Taken(one.held, heard.link, digest, "joined")
+
+    def _changed(self, taken: Taken) -> Taken:
+        self.changed.append(taken.link)
+        return taken
+
+    def _announce(self, link: LinkRow) -> Outgoing:
+        """Say to all members that we came into a group."""
+        bench, book = self._book.bench, self._book
+        statement = arriving.joined_statement(book, link, JoinedBy.WELCOME)
+        frame = Frame(
+            envelope_class=EnvelopeClass.APPLICATION,
+            sender=bench.name,
+            routing_id=link.routing_id,
+            envelope_id=EnvelopeId(uuid7(book.now_ms, bench.entropy.random_bytes(10)).bytes),
+            created_ms=book.now_ms,
+            expires_ms=book.now_ms + limits.MAX_LIFETIME_SECONDS * 1000,
+        )
+        raw = book.seal(link, frame, joined_message(statement))
+        members = [one for one in link.roster if one != bench.name.authority]
+        return outgoing_of(frame, raw, Digest(sha256(statement).hexdigest()), members)
+
+    def _alarm(self, held: HeldEnvelope, heard: Heard) -> None:
+        self.events.append(
+            AuditEvent(
+                kind=EventKind.ALARM,
+                at=moment_of(self._book.now_ms),
+                peer=held.sender,
+                case=heard.link.consultation,
+                msg=str(UUID(bytes=held.envelope_id)),
+                digest=held.envelope_hash,
+                result=ReasonCode.EVIDENCE_INVALID.value,
+            )
+        )
+
+
+def kept_opened(office: Office, one: Examination) -> bytes:
+    """Return what was in an envelope, with its frame, sealed at rest in its place."""
+    plaintext = Writer().op(one.frame_octets).op(one.application_data).to_bytes()
+    return office.node_keys.storage.seal(_TABLE, _row_id(one.held), plaintext, office.entropy)
+
+
+def open_kept(office: Office, held: HeldEnvelope) -> tuple[bytes, bytes]:
+    """Return the frame of an envelope that was opened before, and what was in it.
+
+    Raises:
+        RowDamagedError: the row is damaged.
+    """
+    reader = Reader(office.node_keys.storage.open_sealed(_TABLE, _row_id(held), held.octets))
+    frame_octets, data = reader.op(MAX_FRAME_BYTES), reader.op(limits.MAX_ENVELOPE_BYTES)
+    reader.finish()
+    return frame_octets, data
+
+
+def _row_id(held: HeldEnvelope) -> bytes:
+    return held.position.to_bytes(8, "big")

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which group a consultation is, who is in it, and how it stands with this node. Values only."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from protocol.identifiers import AuthorityId, ConsultationId
+
+
+class GroupStatus(StrEnum):
+    """How a group stands with this node."""
+
+    AWAITING_KEYS = "awaiting-keys"
+    OPEN = "open"
+    LOST = "lost"
+    LEFT = "left"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """Which group a consultation is, and who is in it.
+
+    Attributes:
+        group_id: 32 octets, drawn by whoever opened it.
+        consultation: the consultation that it is.
+        routing_id: how envelopes of it are marked.
+        hub: `authority/node` of whoever orders its commits.
+        roster: the authorities in it, this one too, sorted.
+        status: `awaiting-keys` before it exists, `open`, `lost` when its secrets are gone, `left` after we
+            were taken out, `expired` if the keys did not come in time and it never was.
+        epoch: the newest epoch that this node knows of.
+        changed_ms: when this row last changed.
+    """
+
+    group_id: bytes
+    consultation: ConsultationId
+    routing_id: bytes
+    hub: str
+    roster: tuple[AuthorityId, ...]
+    status: GroupStatus
+    epoch: int
+    changed_ms: int
