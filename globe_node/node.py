@@ -39,6 +39,8 @@ from globe_node.groups.day_keys import DayKeys, KeyFile
 from globe_node.groups.keeping import Keeper
 from globe_node.groups.known import KnownGroups
 from globe_node.groups.packages.supply import Supply
+from globe_node.groups.returning.desk import HubDesk
+from globe_node.groups.returning.member import Member
 from globe_node.groups.workbench import Workbench
 from globe_node.logs import EventLog
 from globe_node.neighbours.book import DirectoryBook
@@ -128,6 +130,7 @@ class Node:
         sealer: seals what waited for keys.
         keeper: renews the seals of group secrets.
         supply: gives and gets key packages.
+        member: has our commits placed by hubs, and brings back groups that are lost.
     """
 
     parts: NodeParts
@@ -144,6 +147,7 @@ class Node:
     sealer: Sealer
     keeper: Keeper
     supply: Supply
+    member: Member
     _tasks: TaskBook = field(repr=False)
 
     @property
@@ -187,6 +191,7 @@ class Node:
             self.rounds.run,
             self.sealer.run,
             self.keeper.run,
+            self.member.run,
         )
 
     @asynccontextmanager
@@ -255,6 +260,7 @@ def build_node(parts: NodeParts) -> Node:
         keeper=Keeper(bench),
         sealer=delivery.sealer,
         supply=delivery.supply,
+        member=delivery.member,
         _tasks=tasks,
     )
 
@@ -273,6 +279,7 @@ class _Delivery:
     rounds: Rounds
     supply: Supply
     sealer: Sealer
+    member: Member
 
 
 def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks: TaskBook) -> _Delivery:
@@ -318,13 +325,20 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
             journal=journal,
             directory=rounds,
             packages=supply,
+            groups=HubDesk(office.bench, office.known, courier.wake),
             faults=parts.faults,
             wake_intake=intake.wake,
             heard=heard,
             receipt_wait_seconds=parts.pace.receipt_wait_seconds,
         )
     )
-    return _Delivery(courier, settlement, intake, reception, rounds, supply, sealer)
+
+    def regrouped() -> None:
+        intake.wake()
+        sealer.look()
+
+    member = Member(office.bench, office.known, parts.transport, book, wake=courier.wake, regrouped=regrouped)
+    return _Delivery(courier, settlement, intake, reception, rounds, supply, sealer, member)
 
 
 def _rounds_tools(parts: NodeParts, office: Office, book: DirectoryBook) -> RoundsTools:

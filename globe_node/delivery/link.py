@@ -31,6 +31,8 @@ class Operation(StrEnum):
     STATEMENTS = "statements"
     GREETING = "greeting"
     KEY_PACKAGES = "key-packages"
+    COMMITS = "commits"
+    GROUP_INFO = "group-info"
 
 
 MAX_REQUEST_BYTES: Final[Mapping[Operation, int]] = {
@@ -39,6 +41,8 @@ MAX_REQUEST_BYTES: Final[Mapping[Operation, int]] = {
     Operation.STATEMENTS: limits.MAX_DIRECTORY_ANSWER_BYTES,
     Operation.GREETING: 4096,
     Operation.KEY_PACKAGES: limits.MAX_PACKAGE_REQUEST_BYTES,
+    Operation.COMMITS: limits.MAX_COMMIT_BYTES + 16 * 1024,
+    Operation.GROUP_INFO: 64,
 }
 """The longest body of each request; a longer one is refused unread."""
 MAX_ANSWER_BYTES: Final[Mapping[Operation, int]] = {
@@ -47,6 +51,8 @@ MAX_ANSWER_BYTES: Final[Mapping[Operation, int]] = {
     Operation.STATEMENTS: limits.MAX_DIRECTORY_ANSWER_BYTES,
     Operation.GREETING: 4096,
     Operation.KEY_PACKAGES: limits.MAX_PACKAGE_ANSWER_BYTES,
+    Operation.COMMITS: limits.MAX_ORDER_ANSWER_BYTES,
+    Operation.GROUP_INFO: limits.MAX_WELCOME_BYTES + 1024 * 1024,
 }
 """The longest body of each answer; the asking side reads no further."""
 

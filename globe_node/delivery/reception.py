@@ -54,6 +54,18 @@ class PackageDesk(Protocol):
         ...
 
 
+class GroupDesk(Protocol):
+    """Answers for groups of which this node is the hub; see `globe_node.groups.returning.desk`."""
+
+    async def commits(self, peer: PeerIdentity, body: bytes) -> bytes:
+        """Give a commit its place, or raise `RemoteProtocolError`."""
+        ...
+
+    async def group_info(self, peer: PeerIdentity, body: bytes) -> bytes:
+        """Show a group to a member of it, or raise `RemoteProtocolError`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReceptionDesk:
     """What a reception works with.
@@ -66,6 +78,7 @@ class ReceptionDesk:
         journal: the audit log.
         directory: directory questions.
         packages: questions for key packages.
+        groups: questions to the hub of groups.
         faults: asked at `inbox.before_commit`, `inbox.after_commit`, `receipt.before_commit` and
             `receipt.after_commit`.
         wake_intake: called after envelopes were stored.
@@ -81,6 +94,7 @@ class ReceptionDesk:
     journal: Journal
     directory: DirectoryDesk
     packages: PackageDesk
+    groups: GroupDesk
     faults: FaultPoints
     wake_intake: Callable[[], None]
     heard: Callable[[AuthorityId], None]
@@ -120,6 +134,10 @@ class Reception:
                 return await self._desk.directory.greeting(peer, body)
             case Operation.KEY_PACKAGES:
                 return await self._desk.packages.key_packages(peer, body)
+            case Operation.COMMITS | Operation.GROUP_INFO:
+                groups = self._desk.groups
+                answer = groups.commits if operation is Operation.COMMITS else groups.group_info
+                return await answer(peer, body)
 
     # --- envelopes --------------------------------------------------------------------------------------
 

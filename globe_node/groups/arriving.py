@@ -27,7 +27,14 @@ from protocol.groups.key_packages import verify_welcome_in_time
 from protocol.groups.opening import verify_opening
 from protocol.groups.policy import ProfilePolicy
 from protocol.groups.profile import parse_context_extensions
-from protocol.groups.sealed import Said, frame_binding, kind_of, parse_invitation, parse_ordered_commit
+from protocol.groups.sealed import (
+    OrderedCommit,
+    Said,
+    frame_binding,
+    kind_of,
+    parse_invitation,
+    parse_ordered_commit,
+)
 from protocol.groups.testimony.form import authenticator_hash
 from protocol.groups.testimony.hub_receipt import verify_hub_receipt, verify_outcome, verify_place
 from protocol.groups.testimony.joined import Joined, JoinedBy, confirms, sign_joined, verify_joined
@@ -95,9 +102,26 @@ def follow(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
     """
     parcel = parse_ordered_commit(envelope.sealed)
     link, group = _group_for(book, envelope)
+    return take_ordered(book, link, group, parcel), parcel.digest
+
+
+def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCommit) -> LinkRow:
+    """Take a commit that the hub has ordered, however it came; return the group after it.
+
+    One that was taken before, for example as the answer to a commit of ours, changes nothing.
+
+    Raises:
+        AwaitedGroupError: the epoch is not here yet.
+        NotKnownYetError: a certificate, or the issuer of one, is not known here yet.
+        RemoteProtocolError: it is refused.
+    """
     receipt = verify_hub_receipt(parcel.receipt, book.bench.register.state, book.bench.clock.now())
     if receipt.group_id == group.group_id and receipt.epoch > group.epoch:
         raise AwaitedGroupError
+    if receipt.group_id == group.group_id and receipt.epoch < group.epoch:
+        placed = records.commit_at(book.tx, group.group_id, receipt.epoch)
+        if placed is not None and (placed.octets, placed.receipt) == (parcel.commit, parcel.receipt):
+            return link
     hub = parse_context_extensions(group.context.extensions).hub
     verify_place(receipt, hub=hub, group_id=link.group_id, epoch=group.epoch, commit=parcel.commit)
     policy = replace(book.policy(parcel.certificates), at=receipt.created)
@@ -106,10 +130,10 @@ def follow(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
         raise UntrustedError("not a commit")
     if outcome.group is None:
         book.end(link.consultation)
-        return link, parcel.digest
+        return link
     verify_outcome(receipt, outcome.group.epoch_authenticator)
     log_commit(book, link, group.epoch, parcel.commit, parcel.receipt)
-    return book.enter(link, outcome.group, policy), parcel.digest
+    return book.enter(link, outcome.group, policy)
 
 
 def take_invitation(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:

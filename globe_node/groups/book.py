@@ -30,7 +30,11 @@ from protocol.mls.group import Group, forget
 from protocol.mls.sending import protect
 from protocol.mls.state import core_bytes, core_changed, parse_group, ratchet_bytes
 
-_ENDS = {GroupStatus.OPEN: GroupStatus.LEFT, GroupStatus.AWAITING_KEYS: GroupStatus.EXPIRED}
+_ENDS = {
+    GroupStatus.OPEN: GroupStatus.LEFT,
+    GroupStatus.LOST: GroupStatus.LEFT,
+    GroupStatus.AWAITING_KEYS: GroupStatus.EXPIRED,
+}
 
 
 @dataclass(slots=True)

@@ -127,7 +127,7 @@ def change(
     entered = install(pending.group, pending.next_group, bench.now_ms())
     commit = OrderedCommit(
         pending.message,
-        _receipt(bench, group, entered, pending.message),
+        receipt_for(bench, group, entered, pending.message),
         tuple(one.certificate for one in packages),
     )
     certificates = certificates_in(entered, policy.certificates)
@@ -139,7 +139,18 @@ def certificates_in(group: Group, known: Certificates) -> tuple[bytes, ...]:
     return tuple(known[identity_in(leaf).certificate_hash] for _, leaf in group.tree.members())
 
 
-def _receipt(bench: Workbench, group: Group, entered: Group, commit: bytes) -> bytes:
+def receipt_for(bench: Workbench, group: Group, entered: Group, commit: bytes) -> bytes:
+    """Sign that a commit has the place of an epoch.
+
+    Args:
+        bench: what we work with.
+        group: in the epoch that the commit ends.
+        entered: in the next one.
+        commit: an `MLSMessage`.
+
+    Raises:
+        NodeError: this node can sign nothing now.
+    """
     signer, now = bench.signer(), bench.clock.now()
     return sign_hub_receipt(
         signer,

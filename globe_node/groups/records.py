@@ -247,6 +247,20 @@ def commits_since(tx: Transaction, group_id: bytes, epoch: int, limit: int) -> l
     return [CommitRow._make(row) for row in driver_of(tx).execute(sql, (group_id, epoch, limit))]
 
 
+def commit_at(tx: Transaction, group_id: bytes, epoch: int) -> CommitRow | None:
+    """Return the commit that ends an epoch, if it is known."""
+    return next((row for row in commits_since(tx, group_id, epoch, 1) if row.epoch == epoch), None)
+
+
+def commits_after(tx: Transaction, group_id: bytes, after_ms: int) -> list[CommitRow]:
+    """Return the commits of a group that were stored after a moment, the newest first."""
+    sql = (
+        "SELECT group_id, epoch, octets, receipt, stored_ms FROM group_commit"
+        " WHERE group_id = ? AND stored_ms > ? ORDER BY epoch DESC"
+    )
+    return [CommitRow._make(row) for row in driver_of(tx).execute(sql, (group_id, after_ms))]
+
+
 # --- keys of the day ------------------------------------------------------------------------------------
 def used_day_keys(tx: Transaction) -> set[int]:
     """Return the keys that rows are sealed under."""

@@ -16,6 +16,12 @@ from globe_node.delivery import wire
 from globe_node.delivery.link import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Answer, Operation
 from globe_node.directory.exchange import Message, parse_message
 from globe_node.groups.packages.wire import PackageRequest, parse_package_answer
+from globe_node.groups.returning.wire import (
+    CommitRequest,
+    InfoRequest,
+    parse_commit_answer,
+    parse_info_answer,
+)
 from globe_node.neighbours.greeting import parse_greeting
 from protocol import canonical
 from protocol.receipts import ReceiptEntry, ReceiptStatus, parse_signed_receipt
@@ -50,6 +56,13 @@ items = st.builds(
 changed = st.builds(Ask, operations, st.none(), edits.map(tuple))
 
 
+GOOD_IN_GROUPS = {
+    Operation.KEY_PACKAGES: PackageRequest(2, held=(bytes(48),), used=(b"\1" * 48,)).to_bytes(),
+    Operation.COMMITS: CommitRequest(bytes(32), b"commit", b"certificate").to_bytes(),
+    Operation.GROUP_INFO: InfoRequest(bytes(32)).to_bytes(),
+}
+
+
 def good_body(peer: Hostile, operation: Operation) -> bytes:
     """A request that would be taken."""
     match operation:
@@ -64,8 +77,8 @@ def good_body(peer: Hostile, operation: Operation) -> bytes:
             own = peer.town.nodes[B].rounds.own_greeting().to_bytes()
             members = {**canonical.parse_object(own, 4096), "authority": C}
             return canonical.to_bytes(members)
-        case Operation.KEY_PACKAGES:
-            return PackageRequest(2, held=(bytes(48),), used=(b"\1" * 48,)).to_bytes()
+        case Operation.KEY_PACKAGES | Operation.COMMITS | Operation.GROUP_INFO:
+            return GOOD_IN_GROUPS[operation]
 
 
 def edited(original: bytes, changes: Sequence[Edit]) -> bytes:
@@ -98,6 +111,10 @@ def require_proper(operation: Operation, answer: Answer) -> None:
             parse_greeting(answer.body, identity_of(B))
         case Operation.KEY_PACKAGES:
             assert len(parse_package_answer(answer.body).packages) <= 9
+        case Operation.COMMITS:
+            parse_commit_answer(answer.body)
+        case Operation.GROUP_INFO:
+            parse_info_answer(answer.body)
 
 
 def converse(asked: Sequence[Ask]) -> None:

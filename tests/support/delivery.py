@@ -108,6 +108,16 @@ class NoPackages:
         return b"{}"
 
 
+class NoGroups:
+    """Implements `GroupDesk`: answers nothing."""
+
+    async def commits(self, peer: PeerIdentity, body: bytes) -> bytes:
+        return b"{}"
+
+    async def group_info(self, peer: PeerIdentity, body: bytes) -> bytes:
+        return b"{}"
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What a station runs on; survives nothing but the store."""
@@ -210,6 +220,7 @@ def build_station(machine: Machine) -> Station:
             journal=journal,
             directory=NoDirectory(),
             packages=NoPackages(),
+            groups=NoGroups(),
             faults=machine.faults,
             wake_intake=intake.wake,
             heard=courier.heard,

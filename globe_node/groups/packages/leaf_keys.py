@@ -73,6 +73,16 @@ def current_leaf_key(bench: Workbench, tx: Transaction) -> LeafKey:
     return _make(bench, tx, signer, now)
 
 
+def new_leaf_key(bench: Workbench, tx: Transaction) -> LeafKey:
+    """Make a leaf key before its time: for a leaf that may not have the key of before.
+
+    Raises:
+        NodeError: the directory names no key of this node that is in use.
+        StoreError: the key of the day can't be made durable.
+    """
+    return _make(bench, tx, bench.signer(), bench.clock.now())
+
+
 def leaf_key_of(bench: Workbench, tx: Transaction, certificate: bytes) -> LeafKey | None:
     """Return the leaf key with a certificate hash, as long as it is kept and opens."""
     row = records.leaf_key(tx, certificate)

@@ -204,6 +204,12 @@ def test_a_store_that_takes_nothing_acknowledges_nothing(code: ReasonCode) -> No
 async def test_questions_of_other_rooms_are_handed_on(pair: Pair) -> None:
     answers: Mapping[Operation, Answer] = {
         operation: await pair.stations[B].reception.handle(identity_of(A), operation, b"{}")
-        for operation in (Operation.GREETING, Operation.STATEMENTS, Operation.KEY_PACKAGES)
+        for operation in (
+            Operation.GREETING,
+            Operation.STATEMENTS,
+            Operation.KEY_PACKAGES,
+            Operation.COMMITS,
+            Operation.GROUP_INFO,
+        )
     }
     assert {answer.body for answer in answers.values()} == {b"{}"}

@@ -519,7 +519,8 @@ def test_a_commit_is_taken_once_and_only_from_the_hub() -> None:
     before = trio.link(B)
     assert before.epoch == 1
     trio.commit(B, commit)
-    assert refusal(lambda: trio.commit(B, commit)) is ReasonCode.REFUSED
+    once = trio.link(B)
+    assert trio.commit(B, commit) == once == trio.link(B)
     assert trio.link(B).epoch == 2
 
 

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a member does for its own leaf, in transactions: renews its keys, comes back, learns what came first.
+
+The questions to the hub are asked by `member`. A commit that was made here is used only with the receipt of
+the hub; until then the group goes on in its epoch.
+
+1. What a commit used up is stored before the commit leaves.
+2. Who comes back believes nothing that does not hold in itself, is of this consultation and hub, and is at
+   least as new as what it last knew; it takes the place of its own old leaf, with another leaf key.
+3. Who is not in the tree any more has left.
+"""
+
+from dataclasses import dataclass, field
+
+from globe_node.groups.arriving import take_ordered
+from globe_node.groups.book import GroupBook
+from globe_node.groups.hub import log_commit
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.packages.leaf_keys import current_leaf_key, draft_of, new_leaf_key
+from globe_node.groups.returning.wire import CommitAnswer, CommitRequest, InfoAnswer
+from protocol.errors import LocalProtocolError, UntrustedError
+from protocol.groups.membership import identity_in
+from protocol.groups.profile import parse_context_extensions
+from protocol.groups.sealed import OrderedCommit
+from protocol.groups.testimony.hub_receipt import verify_hub_receipt, verify_outcome, verify_place
+from protocol.mls.commits import CommitDraft, create_commit, install
+from protocol.mls.group import Group
+from protocol.mls.joining import ExternalDraft, join_externally, open_group_info
+from protocol.mls.suites import PRODUCT_SUITE
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A commit of ours that has no place yet.
+
+    Attributes:
+        request: what the hub is asked.
+        next_group: the epoch that it leads to.
+        certificates: that the new epoch needs.
+    """
+
+    request: CommitRequest
+    next_group: Group = field(repr=False)
+    certificates: tuple[bytes, ...] = field(repr=False)
+
+
+def renew(book: GroupBook, link: LinkRow) -> Pending:
+    """Make a commit that renews our keys in an open group; its leaf key as well, if there is a newer one.
+
+    Raises:
+        LocalProtocolError: the group is not here, or a rule would be broken.
+        NodeError: this node can certify no leaf key now.
+    """
+    group = book.require_group(link)
+    leaf = current_leaf_key(book.bench, book.tx)
+    ours = group.tree.leaf(group.own_leaf)
+    is_new = ours is None or leaf.pair.public != ours.signature_key
+    policy = book.policy([leaf.certificate])
+    draft = CommitDraft(new_leaf=draft_of(leaf, book.bench.entropy) if is_new else None)
+    pending = create_commit(group, draft, policy, book.bench.entropy)
+    if pending.group is None:
+        raise LocalProtocolError("a commit from outside")
+    book.put_group(pending.group)
+    certificate = leaf.certificate if is_new else b""
+    request = CommitRequest(link.group_id, pending.message, certificate)
+    return Pending(request, pending.next_group, (leaf.certificate,))
+
+
+def come_back(book: GroupBook, link: LinkRow, answer: InfoAnswer) -> Pending | None:
+    """Make the commit that brings us back into a group; None if we are not in it any more.
+
+    Raises:
+        LocalProtocolError: a rule would be broken.
+        NodeError: this node can certify no leaf key now.
+        RemoteProtocolError: what the hub shows is refused.
+    """
+    bench = book.bench
+    found = open_group_info(PRODUCT_SUITE, answer.info)
+    context = found.info.group_context
+    extension = parse_context_extensions(context.extensions)
+    told = (context.group_id, extension.consultation, str(extension.hub))
+    if told != (link.group_id, link.consultation, link.hub) or context.epoch < link.epoch:
+        raise UntrustedError("another group than the one that was lost, or an older one")
+    ours = [(number, leaf) for number, leaf in found.tree.members() if identity_in(leaf).name == bench.name]
+    if not ours:
+        book.end(link.consultation)
+        return None
+    (place, old), *_ = ours
+    leaf = current_leaf_key(bench, book.tx)
+    if leaf.pair.public == old.signature_key:
+        leaf = new_leaf_key(bench, book.tx)
+    certificates = (*answer.certificates, leaf.certificate)
+    pending = join_externally(
+        PRODUCT_SUITE,
+        answer.info,
+        ExternalDraft(draft_of(leaf, bench.entropy), removed=place),
+        book.policy(certificates),
+        entropy=bench.entropy,
+    )
+    request = CommitRequest(link.group_id, pending.message, leaf.certificate)
+    return Pending(request, pending.next_group, certificates)
+
+
+def take_place(book: GroupBook, link: LinkRow, pending: Pending, answer: CommitAnswer) -> LinkRow:
+    """Go on in the epoch of our own commit, now that the hub gave it its place.
+
+    Raises:
+        LocalProtocolError: the group is in another epoch by now.
+        RemoteProtocolError: the receipt does not verify, or is for something else.
+    """
+    entered, commit = pending.next_group, pending.request.commit
+    receipt = verify_hub_receipt(answer.receipt, book.bench.register.state, book.bench.clock.now())
+    epoch = entered.epoch - 1
+    hub = parse_context_extensions(entered.context.extensions).hub
+    verify_place(receipt, hub=hub, group_id=link.group_id, epoch=epoch, commit=commit)
+    verify_outcome(receipt, entered.epoch_authenticator)
+    group = book.group_of(link) if link.status is GroupStatus.OPEN else None
+    if group is not None:
+        entered = install(group, entered, book.now_ms)
+    log_commit(book, link, epoch, commit, answer.receipt)
+    return book.enter(link, entered, book.policy(pending.certificates))
+
+
+def catch_up(book: GroupBook, link: LinkRow, answer: CommitAnswer) -> LinkRow:
+    """Take the commits that came before ours.
+
+    Raises:
+        AwaitedGroupError: they do not begin where we are.
+        NotKnownYetError: a certificate, or the issuer of one, is not known here yet.
+        RemoteProtocolError: one is refused.
+    """
+    for place in answer.earlier:
+        group = book.require_group(link)
+        parcel = OrderedCommit(place.commit, place.receipt, answer.certificates)
+        link = take_ordered(book, link, group, parcel)
+    return link

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The member's side: asks the hub for places for our commits, and brings back groups whose secrets are gone.
+
+1. A commit of ours is sent again until the hub has answered: the hub answers a repeat from its log.
+2. If others were first, their commits are taken and ours is made anew.
+3. Groups that are `lost` are looked for at the start and at intervals. Each that could not be brought back is
+   tried again with growing pauses; a hub that refuses delays no other group.
+4. Who is back says so to all members in the same transaction: that it came from outside, in which epoch.
+"""
+
+from collections.abc import Callable, Collection, Coroutine
+from functools import partial
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from globe_node.delivery.link import Operation, Transport
+from globe_node.delivery.outbox import Outgoing, Queued, enqueue
+from globe_node.delivery.peers import PeerBook
+from globe_node.errors import NodeError, PeerUnreachableError, StoreError
+from globe_node.groups import arriving, records
+from globe_node.groups.arriving import AwaitedGroupError
+from globe_node.groups.book import GroupBook
+from globe_node.groups.known import KnownGroups
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.returning import committing
+from globe_node.groups.returning.committing import Pending
+from globe_node.groups.returning.wire import (
+    CommitAnswer,
+    InfoAnswer,
+    InfoRequest,
+    parse_commit_answer,
+    parse_info_answer,
+)
+from globe_node.groups.workbench import Workbench
+from globe_node.store.door import Transaction
+from protocol import delivery, limits
+from protocol.envelope import EnvelopeClass, Frame, envelope_hash
+from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode, RemoteProtocolError
+from protocol.groups.errors import NotKnownYetError
+from protocol.groups.sealed import joined_message
+from protocol.groups.testimony.joined import JoinedBy
+from protocol.identifiers import ConsultationId, Digest, EnvelopeId, parse_node_name, uuid7
+
+REQUEST_SECONDS = 20.0
+LOOK_SECONDS = 60.0
+"""How often it is looked for groups that are lost."""
+GROUPS_AT_ONCE = 64
+TRIES = 3
+"""How often a commit is made anew because others were first, and how often one is sent."""
+
+
+T = TypeVar("T")
+
+
+class Member:
+    """Asks hubs.
+
+    Args:
+        bench: what it works with.
+        known: parsed groups that outlive transactions.
+        transport: the line to peers.
+        peers: the directory.
+        wake: told what was queued, after the commit.
+        regrouped: called when a group is in another epoch: what waited for that may go on.
+    """
+
+    def __init__(
+        self,
+        bench: Workbench,
+        known: KnownGroups,
+        transport: Transport,
+        peers: PeerBook,
+        *,
+        wake: Callable[[Queued], None],
+        regrouped: Callable[[], None],
+    ) -> None:
+        self._bench = bench
+        self._known = known
+        self._transport = transport
+        self._peers = peers
+        self._wake = wake
+        self._regrouped = regrouped
+        self._resyncing: set[ConsultationId] = set()
+        self._failures: dict[ConsultationId, tuple[int, float]] = {}
+
+    @property
+    def resyncing(self) -> Collection[ConsultationId]:
+        """Return the consultations whose groups are being brought back at this moment."""
+        return frozenset(self._resyncing)
+
+    async def run(self) -> None:
+        """Bring back what is lost, at the start and then at intervals, for ever."""
+        while True:
+            try:
+                await self.look()
+            except StoreError as error:
+                if not error.is_passing:
+                    raise
+            await self._bench.clock.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Try to bring back each group that is lost and whose pause is over."""
+        lost = await self._bench.store.look(
+            lambda tx: records.links_with(tx, GroupStatus.LOST, GROUPS_AT_ONCE)
+        )
+        for link in lost:
+            failures, until = self._failures.get(link.consultation, (0, 0.0))
+            if link.hub == str(self._bench.name) or self._bench.clock.monotonic() < until:
+                continue
+            if await self.come_back(link):
+                self._failures.pop(link.consultation, None)
+                continue
+            pause = delivery.pause_seconds(failures + 1, delivery.even_fraction(self._bench.entropy))
+            self._failures[link.consultation] = failures + 1, self._bench.clock.monotonic() + pause
+
+    # --- what is asked for ------------------------------------------------------------------------------
+
+    async def renew(self, consultation: ConsultationId) -> bool:
+        """Renew our keys in a group that is open here; return whether the hub gave the commit its place."""
+        return await self._guarded(self._renew(consultation))
+
+    async def come_back(self, link: LinkRow) -> bool:
+        """Bring back a group; return whether we are in it again, or know that we have left it."""
+        self._resyncing.add(link.consultation)
+        try:
+            return await self._guarded(self._come_back(link))
+        finally:
+            self._resyncing.discard(link.consultation)
+
+    async def _guarded(self, work: Coroutine[Any, Any, bool]) -> bool:
+        """Do something that may fail for now; a fault of the store that does not pass goes on."""
+        try:
+            return await work
+        except StoreError as error:
+            if not error.is_passing:
+                raise
+            code = error.code
+        except (AwaitedGroupError, NodeError, ProtocolError) as error:
+            code = ReasonCode.SEQUENCE_GAP if isinstance(error, AwaitedGroupError) else error.code
+        self._bench.log.warning("a change of our own leaf must wait", code=code)
+        return False
+
+    async def _renew(self, consultation: ConsultationId) -> bool:
+        for _ in range(TRIES):
+            pending = await self._in_book(
+                lambda book: committing.renew(book, _require(book, consultation)),
+            )
+            self._bench.faults.point("groups.commits.made")
+            answer = await self._send(await self._link(consultation), pending)
+            if answer.receipt:
+                await self._take_place(consultation, pending, answer, None)
+                return True
+            await self._catch_up(consultation, answer)
+        return False
+
+    async def _come_back(self, link: LinkRow) -> bool:
+        for _ in range(TRIES):
+            body = InfoRequest(link.group_id).to_bytes()
+            shown = parse_info_answer(await self._ask(link, Operation.GROUP_INFO, body))
+            pending = await self._in_book(partial(_returning, link=link, shown=shown))
+            if pending is None:
+                return True
+            self._bench.faults.point("groups.commits.made")
+            answer = await self._send(link, pending)
+            if answer.receipt:
+                await self._take_place(link.consultation, pending, answer, JoinedBy.RESYNC)
+                self._bench.log.info("came back into a group")
+                return True
+        return False
+
+    # --- the hub ----------------------------------------------------------------------------------------
+
+    async def _send(self, link: LinkRow, pending: Pending) -> CommitAnswer:
+        """Ask for a place until there is an answer, some times."""
+        body = pending.request.to_bytes()
+        for _ in range(TRIES - 1):
+            try:
+                return parse_commit_answer(await self._ask(link, Operation.COMMITS, body))
+            except PeerUnreachableError as error:
+                if error.code is not ReasonCode.PEER_UNREACHABLE:
+                    raise
+        return parse_commit_answer(await self._ask(link, Operation.COMMITS, body))
+
+    async def _ask(self, link: LinkRow, operation: Operation, body: bytes) -> bytes:
+        address = self._peers.address_of(parse_node_name(link.hub.encode()).authority)
+        answer = await self._transport.request(
+            address, operation, body=body, deadline_seconds=REQUEST_SECONDS
+        )
+        if answer.code is not None:
+            raise PeerUnreachableError("the hub gave no place", code=answer.code)
+        return answer.body
+
+    # --- in transactions --------------------------------------------------------------------------------
+
+    async def _take_place(
+        self, consultation: ConsultationId, pending: Pending, answer: CommitAnswer, by: JoinedBy | None
+    ) -> None:
+        def take(book: GroupBook) -> Queued | None:
+            link = committing.take_place(book, _require(book, consultation), pending, answer)
+            said = None if by is None else _announcement(book, link, by)
+            return None if said is None else enqueue(book.tx, [said], book.now_ms)
+
+        queued = await self._in_book(take)
+        self._bench.faults.point("groups.commits.installed")
+        if queued is not None:
+            self._wake(queued)
+        self._regrouped()
+
+    async def _catch_up(self, consultation: ConsultationId, answer: CommitAnswer) -> None:
+        """Take what came first; a group that can't, as after a crash before our receipt came, is lost."""
+        try:
+            await self._in_book(lambda book: committing.catch_up(book, _require(book, consultation), answer))
+        except NotKnownYetError:
+            raise
+        except RemoteProtocolError:
+            link = await self._link(consultation)
+
+            def lose(tx: Transaction) -> None:
+                records.drop_states(tx, [link.group_id])
+                records.mark_lost(tx, [link.group_id], self._bench.now_ms())
+
+            await self._bench.store.write(lose)
+            raise
+
+    async def _link(self, consultation: ConsultationId) -> LinkRow:
+        found = await self._bench.store.look(lambda tx: records.links_of(tx, [consultation]))
+        return found[consultation]
+
+    async def _in_book(self, work: Callable[[GroupBook], T]) -> T:
+        def act(tx: Transaction) -> T:
+            book = GroupBook(self._bench, self._known, tx)
+            result = work(book)
+            book.write()
+            return result
+
+        return await self._bench.store.write(act)
+
+
+def _returning(book: GroupBook, *, link: LinkRow, shown: InfoAnswer) -> Pending | None:
+    return committing.come_back(book, _require(book, link.consultation), shown)
+
+
+def _require(book: GroupBook, consultation: ConsultationId) -> LinkRow:
+    link = book.link_of(consultation)
+    if link is None:
+        raise LocalProtocolError("a consultation without a group", code=ReasonCode.NOT_FOUND)
+    return link
+
+
+def _announcement(book: GroupBook, link: LinkRow, by: JoinedBy) -> Outgoing:
+    """Return what says to all members that we came into a group."""
+    bench = book.bench
+    statement = arriving.joined_statement(book, link, by)
+    frame = Frame(
+        envelope_class=EnvelopeClass.APPLICATION,
+        sender=bench.name,
+        routing_id=link.routing_id,
+        envelope_id=EnvelopeId(uuid7(book.now_ms, bench.entropy.random_bytes(10)).bytes),
+        created_ms=book.now_ms,
+        expires_ms=book.now_ms + limits.DEFAULT_DEADLINE_SECONDS * 1000,
+    )
+    raw = book.seal(link, frame, joined_message(statement))
+    return Outgoing(
+        envelope_id=frame.envelope_id,
+        envelope_class=frame.envelope_class,
+        routing_id=frame.routing_id,
+        octets=raw,
+        envelope_hash=envelope_hash(raw),
+        record_hash=Digest(sha256(statement).hexdigest()),
+        peers=tuple(one for one in link.roster if one != bench.name.authority),
+        deadline_ms=frame.expires_ms,
+    )

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hub gives commits of members their place, and shows a group to a member that lost it.
+
+1. A commit is processed in our own group, logged, receipted and queued for the others in one transaction; of
+   two for one epoch the first one has the place, and its receipt is the only one that we ever sign for it.
+2. Who is not on the roster learns nothing, not even whether there is such a group.
+3. A commit counts as the peer's that the line names, or it is refused: nobody has a place kept for another.
+4. One member comes back from outside once a day and group. What was placed already is answered from the log.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from globe_node.delivery.link import PeerIdentity
+from globe_node.delivery.outbox import Outgoing
+from globe_node.groups import records
+from globe_node.groups.book import GroupBook
+from globe_node.groups.changing import certificates_in, receipt_for
+from globe_node.groups.hub import log_commit
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.records import CommitRow
+from globe_node.groups.returning.wire import (
+    MAX_COMMITS,
+    CommitAnswer,
+    CommitRequest,
+    InfoAnswer,
+    InfoRequest,
+    Place,
+)
+from globe_node.groups.workbench import moment_at
+from protocol import limits
+from protocol.envelope import EnvelopeClass, Frame, envelope_bytes, envelope_hash
+from protocol.errors import ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.groups.membership import identity_in
+from protocol.groups.sealed import OrderedCommit
+from protocol.groups.upkeep import RESYNC_PAUSE, verify_resync_pace
+from protocol.identifiers import EnvelopeId, NodeName, uuid7
+from protocol.mls.commits import group_info
+from protocol.mls.group import Group
+from protocol.mls.processing import Committed, process
+from protocol.mls.structures.messages import (
+    MlsMessage,
+    PrivateMessage,
+    PublicMessage,
+    SenderType,
+    parse_mls_message,
+)
+from protocol.mls.structures.proposals import Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """What a request for a place leads to.
+
+    Attributes:
+        answer: what the member gets.
+        outgoing: what the other members get; None if nothing changed.
+        link: the group after it.
+    """
+
+    answer: CommitAnswer
+    outgoing: Outgoing | None
+    link: LinkRow
+
+
+def order(book: GroupBook, peer: PeerIdentity, request: CommitRequest) -> Ordering:
+    """Give the commit of a member its place, or say who has it.
+
+    Raises:
+        NotKnownYetError: the issuer of its certificate is not known here.
+        NodeError: this node can sign nothing now.
+        RemoteProtocolError: not for this peer (`refused`), of an epoch to come (`sequence_gap`), a return
+            within a day (`rate_limited`), or no commit that this group takes.
+    """
+    link, group = _group_for(book, peer, request.group_id)
+    name = NodeName(peer.authority, peer.node)
+    epoch, is_return = _place_wanted(request)
+    if epoch > group.epoch:
+        raise RemoteProtocolError("a commit of an epoch to come", code=ReasonCode.SEQUENCE_GAP)
+    if epoch < group.epoch:
+        return Ordering(_answer_behind(book, group, epoch, request.commit), None, link)
+    if is_return:
+        last = _last_return(book, link, name)
+        verify_resync_pace(last, book.bench.clock.now())
+    policy = book.policy([request.certificate] if request.certificate else [])
+    outcome = process(group, request.commit, policy, book.now_ms)
+    if not isinstance(outcome, Committed) or outcome.group is None:
+        raise UntrustedError("not a commit")
+    committer = outcome.group.tree.leaf(outcome.committer)
+    if committer is None or identity_in(committer).name != name:
+        raise UntrustedError("the commit of another node than the one that asks")
+    receipt = receipt_for(book.bench, group, outcome.group, request.commit)
+    log_commit(book, link, group.epoch, request.commit, receipt)
+    entered = book.enter(link, outcome.group, policy)
+    parcel = OrderedCommit(request.commit, receipt, (request.certificate,) if request.certificate else ())
+    return Ordering(CommitAnswer(receipt), _parcel_for(book, entered, peer, parcel), entered)
+
+
+def show(book: GroupBook, peer: PeerIdentity, request: InfoRequest) -> InfoAnswer:
+    """Show a group to a member of it, so that it can come back.
+
+    Raises:
+        RemoteProtocolError: not for this peer (`refused`), or within a day of its last return
+            (`rate_limited`).
+    """
+    link, group = _group_for(book, peer, request.group_id)
+    last = _last_return(book, link, NodeName(peer.authority, peer.node))
+    verify_resync_pace(last, book.bench.clock.now())
+    info = MlsMessage(group_info(group, with_external_pub=True)).to_bytes()
+    return InfoAnswer(info, certificates_in(group, book.policy().certificates))
+
+
+def _group_for(book: GroupBook, peer: PeerIdentity, group_id: bytes) -> tuple[LinkRow, Group]:
+    """Return a group of which we are the hub and the peer a member."""
+    found = records.links_by_group(book.tx, [group_id])
+    link = book.link_of(found[0].consultation) if found else None
+    if (
+        link is None
+        or link.group_id != group_id
+        or link.hub != str(book.bench.name)
+        or peer.authority not in link.roster
+        or peer.authority == book.bench.name.authority
+    ):
+        raise UntrustedError("a group that is not this peer's")
+    group = book.group_of(link) if link.status is GroupStatus.OPEN else None
+    if group is None:
+        raise RemoteProtocolError("a group that is not here any more", code=ReasonCode.NOT_FOUND)
+    return link, group
+
+
+def _place_wanted(request: CommitRequest) -> tuple[int, bool]:
+    """Return the epoch that a commit ends, and whether it comes from outside."""
+    body = parse_mls_message(request.commit).body
+    if isinstance(body, PrivateMessage):
+        group_id, epoch, is_return = body.group_id, body.epoch, False
+    elif isinstance(body, PublicMessage):
+        group_id, epoch = body.content.group_id, body.content.epoch
+        is_return = body.content.sender.sender_type is SenderType.NEW_MEMBER_COMMIT
+    else:
+        raise UntrustedError("not a commit")
+    if group_id != request.group_id:
+        raise UntrustedError("the commit of another group")
+    return epoch, is_return
+
+
+def _answer_behind(book: GroupBook, group: Group, epoch: int, commit: bytes) -> CommitAnswer:
+    rows = records.commits_since(book.tx, group.group_id, epoch, MAX_COMMITS)
+    if not rows or rows[0].epoch != epoch:
+        raise RemoteProtocolError("an epoch that is long over", code=ReasonCode.EXPIRED)
+    if rows[0].octets == commit:
+        return CommitAnswer(rows[0].receipt)
+    earlier = tuple(Place(row.octets, row.receipt) for row in _that_fit(rows))
+    return CommitAnswer(b"", earlier, certificates_in(group, book.policy().certificates))
+
+
+def _that_fit(rows: list[CommitRow]) -> list[CommitRow]:
+    """Return as many as an answer holds, at least the first."""
+    room = limits.MAX_ORDER_ANSWER_BYTES // 2
+    chosen: list[CommitRow] = []
+    for row in rows:
+        room -= len(row.octets) + len(row.receipt)
+        if room < 0 and chosen:
+            break
+        chosen.append(row)
+    return chosen
+
+
+def _last_return(book: GroupBook, link: LinkRow, name: NodeName) -> datetime | None:
+    """Return when a node last came back into a group, if that was within a day."""
+    since_ms = book.now_ms - int(RESYNC_PAUSE.total_seconds() * 1000)
+    for row in records.commits_after(book.tx, link.group_id, since_ms):
+        body = parse_mls_message(row.octets).body
+        if not isinstance(body, PublicMessage) or not isinstance(body.content.content, Commit):
+            continue
+        path = body.content.content.path
+        if path is not None and identity_in(path.leaf_node).name == name:
+            return moment_at(row.stored_ms)
+    return None
+
+
+def _parcel_for(book: GroupBook, link: LinkRow, peer: PeerIdentity, parcel: OrderedCommit) -> Outgoing | None:
+    """Return what brings a commit to everybody but its sender and ourselves."""
+    bench = book.bench
+    others = tuple(one for one in link.roster if one not in (peer.authority, bench.name.authority))
+    if not others:
+        return None
+    frame = Frame(
+        envelope_class=EnvelopeClass.COMMIT,
+        sender=bench.name,
+        routing_id=link.routing_id,
+        envelope_id=EnvelopeId(uuid7(book.now_ms, bench.entropy.random_bytes(10)).bytes),
+        created_ms=book.now_ms,
+        expires_ms=book.now_ms + limits.DEFAULT_DEADLINE_SECONDS * 1000,
+    )
+    raw = envelope_bytes(frame.to_bytes(), parcel.to_bytes())
+    return Outgoing(
+        envelope_id=frame.envelope_id,
+        envelope_class=frame.envelope_class,
+        routing_id=frame.routing_id,
+        octets=raw,
+        envelope_hash=envelope_hash(raw),
+        record_hash=parcel.digest,
+        peers=others,
+        deadline_ms=frame.expires_ms,
+    )

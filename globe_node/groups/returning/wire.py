@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a member and the hub of a group say about commits and returns. Nothing in it is trusted here.
+
+1. A commit that is sent again gets the same answer: the receipt that it got.
+2. A commit that came too late gets those that were first, in order, with their receipts.
+3. Certificates stand once, whatever number of leaves name them.
+
+commit request = u8 1 || group (32) || op(commit, an MLSMessage) || op(leaf certificate, or empty)
+commit answer  = u8 1 || u8 1 || op(hub receipt)
+               | u8 1 || u8 2 || u8 n || n * (op(commit) || op(hub receipt)) || certificates
+info request   = u8 1 || group (32)
+info answer    = u8 1 || op(GroupInfo, an MLSMessage) || certificates
+certificates   = u8 n || n * op(leaf certificate)
+"""
+
+from dataclasses import dataclass, field
+
+from protocol import limits
+from protocol.errors import MalformedError, ReasonCode, UnsupportedVersionError
+from protocol.groups.certificate import MAX_LEAF_CERTIFICATE_BYTES
+from protocol.groups.profile import GROUP_ID_BYTES
+from protocol.groups.testimony.hub_receipt import MAX_HUB_RECEIPT_BYTES
+from protocol.octets import Reader, Writer
+
+MAX_COMMITS = 16
+"""Commits that one answer brings; who is further behind asks again."""
+_VERSION = 1
+_ORDERED, _BEHIND = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """The wish of a member that its commit be the next one of a group.
+
+    Attributes:
+        group_id: the group.
+        commit: an `MLSMessage`.
+        certificate: of the leaf that the commit brings, or empty if it keeps its certificate.
+    """
+
+    group_id: bytes
+    commit: bytes = field(repr=False)
+    certificate: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        """Write the request."""
+        writer = Writer().u8(_VERSION).raw(self.group_id)
+        return writer.op(self.commit).op(self.certificate).to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A commit with the receipt that gives it its place."""
+
+    commit: bytes = field(repr=False)
+    receipt: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAnswer:
+    """What the hub says to a commit.
+
+    Attributes:
+        receipt: of the commit that was asked for; empty if others were first.
+        earlier: those others, in order.
+        certificates: of the leaves of the group as it is now, if others were first.
+    """
+
+    receipt: bytes = field(default=b"", repr=False)
+    earlier: tuple[Place, ...] = ()
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def to_bytes(self) -> bytes:
+        """Write the answer."""
+        writer = Writer().u8(_VERSION)
+        if self.receipt:
+            return writer.u8(_ORDERED).op(self.receipt).to_bytes()
+        writer.u8(_BEHIND).u8(len(self.earlier))
+        for place in self.earlier:
+            writer.op(place.commit).op(place.receipt)
+        return _with_certificates(writer, self.certificates)
+
+
+@dataclass(frozen=True, slots=True)
+class InfoRequest:
+    """The wish of a member that has lost its secrets to see the group."""
+
+    group_id: bytes
+
+    def to_bytes(self) -> bytes:
+        """Write the request."""
+        return Writer().u8(_VERSION).raw(self.group_id).to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class InfoAnswer:
+    """What somebody needs to come back into a group.
+
+    Attributes:
+        info: an `MLSMessage` with the tree and the key for commits from outside.
+        certificates: of the leaves of the group.
+    """
+
+    info: bytes = field(repr=False)
+    certificates: tuple[bytes, ...] = field(repr=False)
+
+    def to_bytes(self) -> bytes:
+        """Write the answer."""
+        return _with_certificates(Writer().u8(_VERSION).op(self.info), self.certificates)
+
+
+def parse_commit_request(body: bytes) -> CommitRequest:
+    """Read a request.
+
+    Raises:
+        UnsupportedVersionError: another version.
+        MalformedError: cut off, too long, or without a commit.
+    """
+    reader = _begin(body)
+    group_id = reader.raw(GROUP_ID_BYTES)
+    commit = reader.op(limits.MAX_COMMIT_BYTES, 1)
+    certificate = reader.op(MAX_LEAF_CERTIFICATE_BYTES)
+    reader.finish()
+    return CommitRequest(group_id, commit, certificate)
+
+
+def parse_commit_answer(body: bytes) -> CommitAnswer:
+    """Read an answer; what is in it is not judged.
+
+    Raises:
+        UnsupportedVersionError: another version.
+        MalformedError: cut off, too long, or of no known kind.
+    """
+    reader = _begin(body)
+    kind = reader.u8()
+    if kind == _ORDERED:
+        receipt = reader.op(MAX_HUB_RECEIPT_BYTES, 1)
+        reader.finish()
+        return CommitAnswer(receipt)
+    if kind != _BEHIND:
+        raise MalformedError("an answer of no known kind", code=ReasonCode.BAD_FIELD)
+    count = reader.u8()
+    if not 1 <= count <= MAX_COMMITS:
+        raise MalformedError("no commits, or too many", code=ReasonCode.TOO_LARGE)
+    earlier = tuple(
+        Place(reader.op(limits.MAX_COMMIT_BYTES, 1), reader.op(MAX_HUB_RECEIPT_BYTES, 1))
+        for _ in range(count)
+    )
+    return CommitAnswer(b"", earlier, _certificates(reader))
+
+
+def parse_info_request(body: bytes) -> InfoRequest:
+    """Read a request.
+
+    Raises:
+        UnsupportedVersionError: another version.
+        MalformedError: cut off or too long.
+    """
+    reader = _begin(body)
+    group_id = reader.raw(GROUP_ID_BYTES)
+    reader.finish()
+    return InfoRequest(group_id)
+
+
+def parse_info_answer(body: bytes) -> InfoAnswer:
+    """Read an answer; what is in it is not judged.
+
+    Raises:
+        UnsupportedVersionError: another version.
+        MalformedError: cut off or too long.
+    """
+    reader = _begin(body)
+    info = reader.op(limits.MAX_WELCOME_BYTES, 1)
+    return InfoAnswer(info, _certificates(reader))
+
+
+def _begin(body: bytes) -> Reader:
+    reader = Reader(body)
+    if reader.u8() != _VERSION:
+        raise UnsupportedVersionError("not a version of the exchange that this node speaks")
+    return reader
+
+
+def _with_certificates(writer: Writer, certificates: tuple[bytes, ...]) -> bytes:
+    writer.u8(len(certificates))
+    for certificate in certificates:
+        writer.op(certificate)
+    return writer.to_bytes()
+
+
+def _certificates(reader: Reader) -> tuple[bytes, ...]:
+    count = reader.u8()
+    if count > limits.MAX_GROUP_MEMBERS:
+        raise MalformedError("more certificates than a group has leaves", code=ReasonCode.TOO_LARGE)
+    found = tuple(reader.op(MAX_LEAF_CERTIFICATE_BYTES, 1) for _ in range(count))
+    reader.finish()
+    return found
