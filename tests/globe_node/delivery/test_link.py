@@ -19,4 +19,6 @@ def test_operations_are_path_words() -> None:
         "statements",
         "greeting",
         "key-packages",
+        "commits",
+        "group-info",
     ]
