@@ -2,15 +2,20 @@
 """Nodes that hold no keys of each other: what was written waits, is seen to wait, and goes out by itself."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from globe_node.consultations.casefile import CaseView
+from globe_node.consultations.drafting.drafts import Draft, Submitted
+from globe_node.consultations.drafting.membership import Change, draft_of
 from globe_node.errors import NotPermittedError
 from globe_node.groups.links import GroupStatus
 from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode
-from tests.support.nodes import A, B, Town, among_strangers, line, reply, request, stages
+from protocol.identifiers import AuthorityId
+from tests.simulation.loop import run_virtual
+from tests.support.nodes import A, B, C, Town, among_strangers, line, reply, request, stages, town
 
 
 def status(view: CaseView) -> GroupStatus | None:
@@ -64,3 +69,58 @@ async def test_a_consultation_that_nobody_heard_of_in_time_ends_with_evidence(to
     await town.start(B)
     await asyncio.sleep(3600)
     assert await town.opened(B) == []
+
+
+async def adding(town: Town, sent: Submitted) -> Draft:
+    change = Change(sent.consultation, (AuthorityId(C),), (), "The account is kept there.")
+    storage = town.nodes[A].parts.node_keys.storage
+    return await town.look(A, lambda tx: draft_of(tx, storage, AuthorityId(A), change))
+
+
+def of_three(test: Callable[[Town], Awaitable[None]]) -> Callable[[], None]:
+    """Run a test with A, B and C that hold no keys of each other; lines to C are down at first."""
+
+    def run() -> None:
+        async def main() -> None:
+            async with town(A, B, C, acquainted=False) as nodes:
+                nodes.exchange.down.add(C)
+                await test(nodes)
+
+        run_virtual(main())
+
+    run.__name__ = test.__name__
+    return run
+
+
+@of_three
+async def test_who_can_not_be_added_at_once_holds_nobody_up(nodes: Town) -> None:
+    sent = await nodes.nodes[A].desk.submit(request())
+    await asyncio.sleep(60)
+    with pytest.raises(NotPermittedError, match=C) as refused:
+        await nodes.nodes[A].desk.submit(await adding(nodes, sent))
+    assert refused.value.code is ReasonCode.AWAITING_KEYS
+    withdrawn = await nodes.nodes[A].desk.submit(reply(sent, MessageType.WITHDRAWAL, {}))
+    await asyncio.sleep(60)
+    assert (await nodes.show(B, sent.consultation)).records[-1].record_id == withdrawn.record_id
+
+
+@of_three
+async def test_who_was_asked_for_keys_is_added_a_minute_later(nodes: Town) -> None:
+    sent = await nodes.nodes[A].desk.submit(request())
+    await asyncio.sleep(60)
+    with pytest.raises(NotPermittedError):
+        await nodes.nodes[A].desk.submit(await adding(nodes, sent))
+    nodes.exchange.down.clear()
+    await asyncio.sleep(60)
+    await nodes.nodes[A].desk.submit(await adding(nodes, sent))
+    await asyncio.sleep(60)
+    assert [record.message_type for record in (await nodes.show(C, sent.consultation)).records] == ["MEMBERS"]
+
+
+@of_three
+async def test_nobody_is_added_to_what_has_not_gone_out(nodes: Town) -> None:
+    nodes.exchange.down |= {B}
+    sent = await nodes.nodes[A].desk.submit(request())
+    with pytest.raises(NotPermittedError, match="not gone out") as refused:
+        await nodes.nodes[A].desk.submit(await adding(nodes, sent))
+    assert refused.value.code is ReasonCode.AWAITING_KEYS

@@ -191,6 +191,7 @@ class SubmitTransaction:
                         _advance(step, plan)
         if self._planned:
             self._store()
+        self.missing = frozenset(self._packer.missing)
         return [plan.outcome for plan in plans if plan.outcome is not None]
 
     def _recall(self, plan: _Plan) -> None:
@@ -224,6 +225,8 @@ class SubmitTransaction:
             composed.created,
             required=recipients if case is None else added,
         )
+        if added:
+            self._require_keys(plan.case.id, added)
         plan.record = self._record(composed, plan.case, recipients)
         require_members(roster, plan.record, content.body)
         plan.roster = roster.after_sending(self._casebook.act_of(plan.case, plan.record, content))
@@ -239,6 +242,24 @@ class SubmitTransaction:
             raise NotPermittedError(
                 "nobody has ever heard of this consultation: its opening did not go out in time",
                 hint="Open another one.",
+                code=ReasonCode.AWAITING_KEYS,
+            )
+
+    def _require_keys(self, consultation: ConsultationId, added: Sequence[AuthorityId]) -> None:
+        """Check that those who are added can be taken in at once: a change that waits holds up everybody.
+
+        Raises:
+            NotPermittedError: a key package is missing, or the consultation has not gone out itself.
+        """
+        link = self._book.link_of(consultation)
+        is_out = link is not None and link.status is not GroupStatus.AWAITING_KEYS
+        if not is_out or not self._packer.can_add(added):
+            missing = ", ".join(sorted(self._packer.missing.intersection(added)))
+            raise NotPermittedError(
+                f"there are no keys of {missing} here yet; it has been asked for them"
+                if is_out
+                else "this consultation has not gone out yet itself",
+                hint="Try again in a minute; `status` shows whose keys are waited for.",
                 code=ReasonCode.AWAITING_KEYS,
             )
 
@@ -365,7 +386,6 @@ class SubmitTransaction:
                 packed = self._packer.hold(letter)
             found.append(packed)
         unsealed.add(self._tx, [(one.record.consultation, one.record.record_id) for one in held])
-        self.missing = frozenset(self._packer.missing)
         return found
 
     def _row(self, planned: _Plan, packed: Packed, kept: bytes) -> RecordRow:

@@ -110,6 +110,10 @@ class Packer:
             said += self._change(letter, link, packages, letter.change)
         return _packed(said)
 
+    def can_add(self, names: Iterable[AuthorityId]) -> bool:
+        """Say whether there is a key package for each; `missing` names those of whom there is none."""
+        return self._packages(names) is not None
+
     def hold(self, letter: Letter) -> Packed:
         """Return what stands for a record until it can be sealed: its frame, with nothing in it."""
         link = self._link(letter)
