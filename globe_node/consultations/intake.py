@@ -119,6 +119,8 @@ class Intake:
             placed = await self._place([one])
         except StoreError:
             raise
+        except NotPermittedError:  # our key went out of use meanwhile: the envelope is not to blame
+            return
         except Exception as error:  # this is the one
             self._report("an envelope could not be stored", error, 1)
             placed = await self._office.store.write(lambda tx: self._transaction(tx).give_up(one))

@@ -2,8 +2,12 @@
 """A node without a key in use can sign nothing: it decides nothing, tells nobody why, and stays alive."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
+from globe_node.delivery import inbox
+from globe_node.faults import NoFaults
+from protocol.directory.replay import DirectoryState
 from protocol.directory.statements import RetireKey
 from protocol.errors import ReasonCode
 from tests.simulation.loop import run_virtual
@@ -47,3 +51,45 @@ async def test_a_message_of_ours_does_not_end_without_evidence(both: Town) -> No
     await asyncio.sleep(600)
     assert await both.waiting(A) == 2
     assert stages((await both.show(A, sent.consultation)).records[0]) == ["submitted", "waiting"]
+
+
+class LosesItsKey(NoFaults):
+    """The directory drops the node's key within a batch, and that batch fails for another reason."""
+
+    def __init__(self, drop: Callable[[], None]) -> None:
+        self._drop: Callable[[], None] | None = drop
+
+    def point(self, name: str) -> None:
+        if name == "consultations.intake.examined" and self._drop is not None:
+            drop, self._drop = self._drop, None
+            drop()
+            raise RuntimeError("a fault of our own")
+
+
+def test_an_envelope_is_not_to_blame_for_our_key() -> None:
+    async def main() -> None:
+        async with town(A) as nodes:
+            nodes.databases[B] = memory_database()
+            without = updated(nodes.network.state, B, RetireKey(key=certified_node_keys(B).signing.key_id))
+
+            def drop() -> None:
+                register = nodes.nodes[B].register
+                kept.append(register.state)
+                register._state = register.state.apply(without)
+
+            kept: list[DirectoryState] = []
+            nodes.faults[B] = LosesItsKey(drop)
+            await nodes.start(B)
+            peer = Hostile(nodes, C)
+            assert await peer.post(peer.envelope()) == [Verdict("pending")]
+            tries = await nodes.look(
+                B, lambda tx: [one.tries for one in inbox.take_due(tx, 10**14, limit=9, max_bytes=10**9)]
+            )
+            assert tries == [0]
+            nodes.nodes[B].register._state = kept[0]
+            nodes.nodes[B].intake.wake()
+            await asyncio.sleep(1)
+            assert await nodes.held(B) == 0
+            assert len(await nodes.opened(B)) == 1
+
+    run_virtual(main())
