@@ -33,7 +33,7 @@ MAX_MEMBERS = 20
 MIN_PADDED_BYTES = 512
 """Smallest padded length, so that short answers look alike."""
 MAX_ENVELOPE_BYTES = 1_600_000
-"""A sealed record with full attachments, padding (12 % at most) and wrapped keys."""
+"""A sealed record with full attachments and padding (a sixteenth at most)."""
 MAX_BATCH_ENVELOPES = 100
 """Envelopes in one request."""
 MAX_BATCH_BYTES = 4 * 1024 * 1024
