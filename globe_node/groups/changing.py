@@ -127,7 +127,7 @@ def change(
     entered = install(pending.group, pending.next_group, bench.now_ms())
     commit = OrderedCommit(
         pending.message,
-        receipt_for(bench, group, entered, pending.message),
+        receipt_for(bench, entered, pending.message),
         tuple(one.certificate for one in packages),
     )
     certificates = certificates_in(entered, policy.certificates)
@@ -139,13 +139,12 @@ def certificates_in(group: Group, known: Certificates) -> tuple[bytes, ...]:
     return tuple(known[identity_in(leaf).certificate_hash] for _, leaf in group.tree.members())
 
 
-def receipt_for(bench: Workbench, group: Group, entered: Group, commit: bytes) -> bytes:
-    """Sign that a commit has the place of an epoch.
+def receipt_for(bench: Workbench, entered: Group, commit: bytes) -> bytes:
+    """Sign that a commit has its place: that it ended the epoch before this one.
 
     Args:
         bench: what we work with.
-        group: in the epoch that the commit ends.
-        entered: in the next one.
+        entered: the group in the epoch that the commit has begun.
         commit: an `MLSMessage`.
 
     Raises:
@@ -155,8 +154,8 @@ def receipt_for(bench: Workbench, group: Group, entered: Group, commit: bytes) -
     return sign_hub_receipt(
         signer,
         HubReceipt(
-            group_id=group.group_id,
-            epoch=group.epoch,
+            group_id=entered.group_id,
+            epoch=entered.epoch - 1,
             commit=commit_hash(commit),
             authenticator=authenticator_hash(entered.epoch_authenticator),
             created=now.replace(microsecond=now.microsecond // 1000 * 1000),

@@ -128,7 +128,7 @@ class ProfilePolicy:
         after = parse_context_extensions(view.extensions_after)
         _verify_resumption_key(view)
         if view.external:
-            _verify_resync(view, before)
+            _verify_resync(view)
         else:
             _verify_form(view)
             _verify_right(view, before)
@@ -195,7 +195,7 @@ def _verify_successor(view: CommitView) -> None:
         raise UntrustedError("a leaf replaced by that of another node")
 
 
-def _verify_resync(view: CommitView, before: ConsultationExtension) -> None:
+def _verify_resync(view: CommitView) -> None:
     kinds = [type(sent.proposal) for sent in view.proposals if not isinstance(sent.proposal, PreSharedKey)]
     removals = list(_proposals(view, Remove))
     if len(kinds) != 2 or set(kinds) != {ExternalInit, Remove}:
@@ -206,8 +206,6 @@ def _verify_resync(view: CommitView, before: ConsultationExtension) -> None:
         raise UntrustedError("a resync in place of another node")
     if removed.signature_key == view.committer_after.signature_key:
         raise UntrustedError("a resync with the leaf key of before")
-    if name == before.hub:
-        raise UntrustedError("a resync of the hub")
 
 
 def _verify_resumption_key(view: CommitView) -> None:

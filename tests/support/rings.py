@@ -54,6 +54,7 @@ class Ring:
     regrouped: list[str] = field(default_factory=list)
     lose_answers: int = 0
     before: Callable[[Operation], None] = field(default=lambda _operation: None)
+    away: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.opening = letter_record(recipients=(B, C))
@@ -166,10 +167,21 @@ class Ring:
     def later(self, **span: float) -> None:
         self.clock.advance(timedelta(**span).total_seconds())
 
-    async def request(self, source: AuthorityId, operation: Operation, body: bytes) -> Answer:
+    def desk_of(self, name: AuthorityId) -> HubDesk:
+        """What answers at a node."""
+        if name == A:
+            return self.desk
+        return HubDesk(self.houses[name].bench, self.known[name], lambda queued: self._wake(name, queued))
+
+    async def request(
+        self, source: AuthorityId, to: AuthorityId, operation: Operation, body: bytes
+    ) -> Answer:
         self.asked.append(operation)
         self.before(operation)
-        answer = self.desk.commits if operation is Operation.COMMITS else self.desk.group_info
+        if to in self.away:
+            raise PeerUnreachableError("away")
+        desk = self.desk_of(to)
+        answer = desk.commits if operation is Operation.COMMITS else desk.group_info
         try:
             answered = Answer(None, await answer(PeerIdentity(source, MAIN), body))
         except RemoteProtocolError as error:
@@ -182,7 +194,7 @@ class Ring:
 
 @dataclass
 class Line:
-    """Implements `Transport` from one node to the hub."""
+    """Implements `Transport` from one node to the others."""
 
     ring: Ring
     source: AuthorityId
@@ -190,5 +202,4 @@ class Line:
     async def request(
         self, peer: PeerAddress, operation: Operation, *, body: bytes, deadline_seconds: float
     ) -> Answer:
-        assert peer.authority == A
-        return await self.ring.request(self.source, operation, body)
+        return await self.ring.request(self.source, peer.authority, operation, body)

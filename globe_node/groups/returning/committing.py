@@ -25,7 +25,7 @@ from protocol.groups.sealed import OrderedCommit
 from protocol.groups.testimony.hub_receipt import verify_hub_receipt, verify_outcome, verify_place
 from protocol.mls.commits import CommitDraft, create_commit, install
 from protocol.mls.group import Group
-from protocol.mls.joining import ExternalDraft, join_externally, open_group_info
+from protocol.mls.joining import ExternalDraft, OpenGroup, join_externally, open_group_info
 from protocol.mls.suites import PRODUCT_SUITE
 
 
@@ -66,6 +66,21 @@ def renew(book: GroupBook, link: LinkRow) -> Pending:
     return Pending(request, pending.next_group, (leaf.certificate,))
 
 
+def open_shown(link: LinkRow, answer: InfoAnswer) -> OpenGroup:
+    """Read what somebody shows of a group that we have lost.
+
+    Raises:
+        RemoteProtocolError: it does not hold in itself, or is another group, or an older one.
+    """
+    found = open_group_info(PRODUCT_SUITE, answer.info)
+    context = found.info.group_context
+    extension = parse_context_extensions(context.extensions)
+    told = (context.group_id, extension.consultation, str(extension.hub))
+    if told != (link.group_id, link.consultation, link.hub) or context.epoch < link.epoch:
+        raise UntrustedError("another group than the one that was lost, or an older one")
+    return found
+
+
 def come_back(book: GroupBook, link: LinkRow, answer: InfoAnswer) -> Pending | None:
     """Make the commit that brings us back into a group; None if we are not in it any more.
 
@@ -75,12 +90,7 @@ def come_back(book: GroupBook, link: LinkRow, answer: InfoAnswer) -> Pending | N
         RemoteProtocolError: what the hub shows is refused.
     """
     bench = book.bench
-    found = open_group_info(PRODUCT_SUITE, answer.info)
-    context = found.info.group_context
-    extension = parse_context_extensions(context.extensions)
-    told = (context.group_id, extension.consultation, str(extension.hub))
-    if told != (link.group_id, link.consultation, link.hub) or context.epoch < link.epoch:
-        raise UntrustedError("another group than the one that was lost, or an older one")
+    found = open_shown(link, answer)
     ours = [(number, leaf) for number, leaf in found.tree.members() if identity_in(leaf).name == bench.name]
     if not ours:
         book.end(link.consultation)

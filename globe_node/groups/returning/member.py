@@ -5,7 +5,8 @@
 2. If others were first, their commits are taken and ours is made anew.
 3. Groups that are `lost` are looked for at the start and at intervals. Each that could not be brought back is
    tried again with growing pauses; a hub that refuses delays no other group.
-4. Who is back says so to all members in the same transaction: that it came from outside, in which epoch.
+4. The hub itself comes back by what all members show; none of them may be missing.
+5. Who is back says so to all members in the same transaction: that it came from outside, in which epoch.
 """
 
 from collections.abc import Callable, Collection, Coroutine
@@ -22,8 +23,9 @@ from globe_node.groups.arriving import AwaitedGroupError
 from globe_node.groups.book import GroupBook
 from globe_node.groups.known import KnownGroups
 from globe_node.groups.links import GroupStatus, LinkRow
-from globe_node.groups.returning import committing
+from globe_node.groups.returning import committing, hub_return
 from globe_node.groups.returning.committing import Pending
+from globe_node.groups.returning.hub_return import Shown
 from globe_node.groups.returning.wire import (
     CommitAnswer,
     InfoAnswer,
@@ -39,12 +41,14 @@ from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode, Remot
 from protocol.groups.errors import NotKnownYetError
 from protocol.groups.sealed import joined_message
 from protocol.groups.testimony.joined import JoinedBy
-from protocol.identifiers import ConsultationId, Digest, EnvelopeId, parse_node_name, uuid7
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, parse_node_name, uuid7
 
 REQUEST_SECONDS = 20.0
 LOOK_SECONDS = 60.0
 """How often it is looked for groups that are lost."""
 GROUPS_AT_ONCE = 64
+_WITHOUT_IT = (ReasonCode.NOT_FOUND, ReasonCode.REFUSED)
+"""What a member says that has no such group, or not any more."""
 TRIES = 3
 """How often a commit is made anew because others were first, and how often one is sent."""
 
@@ -105,7 +109,7 @@ class Member:
         )
         for link in lost:
             failures, until = self._failures.get(link.consultation, (0, 0.0))
-            if link.hub == str(self._bench.name) or self._bench.clock.monotonic() < until:
+            if self._bench.clock.monotonic() < until:
                 continue
             if await self.come_back(link):
                 self._failures.pop(link.consultation, None)
@@ -123,7 +127,8 @@ class Member:
         """Bring back a group; return whether we are in it again, or know that we have left it."""
         self._resyncing.add(link.consultation)
         try:
-            return await self._guarded(self._come_back(link))
+            is_hub = link.hub == str(self._bench.name)
+            return await self._guarded(self._come_back_as_hub(link) if is_hub else self._come_back(link))
         finally:
             self._resyncing.discard(link.consultation)
 
@@ -156,7 +161,7 @@ class Member:
     async def _come_back(self, link: LinkRow) -> bool:
         for _ in range(TRIES):
             body = InfoRequest(link.group_id).to_bytes()
-            shown = parse_info_answer(await self._ask(link, Operation.GROUP_INFO, body))
+            shown = parse_info_answer(await self._ask(_hub_of(link), Operation.GROUP_INFO, body))
             pending = await self._in_book(partial(_returning, link=link, shown=shown))
             if pending is None:
                 return True
@@ -168,26 +173,66 @@ class Member:
                 return True
         return False
 
+    async def _come_back_as_hub(self, link: LinkRow) -> bool:
+        shown = await self._shown_by_all(link)
+        if not shown:
+            return False
+
+        def enter(book: GroupBook) -> Queued | None:
+            before = _require(book, link.consultation)
+            entered, outgoing = hub_return.enter_again(book, before, hub_return.choose(shown))
+            if not outgoing:
+                return None
+            return enqueue(book.tx, [*outgoing, _announcement(book, entered, JoinedBy.RESYNC)], book.now_ms)
+
+        self._announce(await self._in_book(enter))
+        self._bench.log.info("came back into a group")
+        return True
+
+    async def _shown_by_all(self, link: LinkRow) -> dict[AuthorityId, Shown]:
+        """Let every member show the group, also those whom only others name.
+
+        Raises:
+            PeerUnreachableError: one does not answer, and what it knows may be newer.
+        """
+        body = InfoRequest(link.group_id).to_bytes()
+        shown: dict[AuthorityId, Shown] = {}
+        heard = {self._bench.name.authority}
+        while missing := {*link.roster, *(name for one in shown.values() for name in one.roster)} - heard:
+            peer = min(missing)
+            heard.add(peer)
+            try:
+                answer = parse_info_answer(await self._ask(peer, Operation.GROUP_INFO, body))
+                shown[peer] = hub_return.read_shown(link, answer)
+            except (
+                ProtocolError
+            ) as error:  # barred by the directory, or it shows something that does not hold
+                self._bench.log.warning("a member shows no group that holds", peer=peer, code=error.code)
+            except PeerUnreachableError as error:
+                if error.code not in _WITHOUT_IT:
+                    raise
+        return shown
+
     # --- the hub ----------------------------------------------------------------------------------------
 
     async def _send(self, link: LinkRow, pending: Pending) -> CommitAnswer:
         """Ask for a place until there is an answer, some times."""
-        body = pending.request.to_bytes()
+        body, hub = pending.request.to_bytes(), _hub_of(link)
         for _ in range(TRIES - 1):
             try:
-                return parse_commit_answer(await self._ask(link, Operation.COMMITS, body))
+                return parse_commit_answer(await self._ask(hub, Operation.COMMITS, body))
             except PeerUnreachableError as error:
                 if error.code is not ReasonCode.PEER_UNREACHABLE:
                     raise
-        return parse_commit_answer(await self._ask(link, Operation.COMMITS, body))
+        return parse_commit_answer(await self._ask(hub, Operation.COMMITS, body))
 
-    async def _ask(self, link: LinkRow, operation: Operation, body: bytes) -> bytes:
-        address = self._peers.address_of(parse_node_name(link.hub.encode()).authority)
+    async def _ask(self, peer: AuthorityId, operation: Operation, body: bytes) -> bytes:
+        address = self._peers.address_of(peer)
         answer = await self._transport.request(
             address, operation, body=body, deadline_seconds=REQUEST_SECONDS
         )
         if answer.code is not None:
-            raise PeerUnreachableError("the hub gave no place", code=answer.code)
+            raise PeerUnreachableError("the peer gave no answer about a group", code=answer.code)
         return answer.body
 
     # --- in transactions --------------------------------------------------------------------------------
@@ -200,7 +245,10 @@ class Member:
             said = None if by is None else _announcement(book, link, by)
             return None if said is None else enqueue(book.tx, [said], book.now_ms)
 
-        queued = await self._in_book(take)
+        self._announce(await self._in_book(take))
+
+    def _announce(self, queued: Queued | None) -> None:
+        """Let others go on with a group in a new epoch; after the commit."""
         self._bench.faults.point("groups.commits.installed")
         if queued is not None:
             self._wake(queued)
@@ -238,6 +286,10 @@ class Member:
 
 def _returning(book: GroupBook, *, link: LinkRow, shown: InfoAnswer) -> Pending | None:
     return committing.come_back(book, _require(book, link.consultation), shown)
+
+
+def _hub_of(link: LinkRow) -> AuthorityId:
+    return parse_node_name(link.hub.encode()).authority
 
 
 def _require(book: GroupBook, consultation: ConsultationId) -> LinkRow:

@@ -3,7 +3,8 @@
 
 1. A commit is processed in our own group, logged, receipted and queued for the others in one transaction; of
    two for one epoch the first one has the place, and its receipt is the only one that we ever sign for it.
-2. Who is not on the roster learns nothing, not even whether there is such a group.
+2. Who is not on the roster learns nothing, not even whether there is such a group. Members show the group to
+   its hub only.
 3. A commit counts as the peer's that the line names, or it is refused: nobody has a place kept for another.
 4. One member comes back from outside once a day and group. What was placed already is answered from the log.
 """
@@ -34,7 +35,7 @@ from protocol.errors import ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.membership import identity_in
 from protocol.groups.sealed import OrderedCommit
 from protocol.groups.upkeep import RESYNC_PAUSE, verify_resync_pace
-from protocol.identifiers import EnvelopeId, NodeName, uuid7
+from protocol.identifiers import AuthorityId, EnvelopeId, NodeName, uuid7
 from protocol.mls.commits import group_info
 from protocol.mls.group import Group
 from protocol.mls.processing import Committed, process
@@ -89,21 +90,21 @@ def order(book: GroupBook, peer: PeerIdentity, request: CommitRequest) -> Orderi
     committer = outcome.group.tree.leaf(outcome.committer)
     if committer is None or identity_in(committer).name != name:
         raise UntrustedError("the commit of another node than the one that asks")
-    receipt = receipt_for(book.bench, group, outcome.group, request.commit)
+    receipt = receipt_for(book.bench, outcome.group, request.commit)
     log_commit(book, link, group.epoch, request.commit, receipt)
     entered = book.enter(link, outcome.group, policy)
     parcel = OrderedCommit(request.commit, receipt, (request.certificate,) if request.certificate else ())
-    return Ordering(CommitAnswer(receipt), _parcel_for(book, entered, peer, parcel), entered)
+    return Ordering(CommitAnswer(receipt), parcel_for(book, entered, parcel, besides=peer.authority), entered)
 
 
 def show(book: GroupBook, peer: PeerIdentity, request: InfoRequest) -> InfoAnswer:
-    """Show a group to a member of it, so that it can come back.
+    """Show a group so that somebody can come back: a member, if we are the hub, or the hub.
 
     Raises:
         RemoteProtocolError: not for this peer (`refused`), or within a day of its last return
             (`rate_limited`).
     """
-    link, group = _group_for(book, peer, request.group_id)
+    link, group = _group_shown_to(book, peer, request.group_id)
     last = _last_return(book, link, NodeName(peer.authority, peer.node))
     verify_resync_pace(last, book.bench.clock.now())
     info = MlsMessage(group_info(group, with_external_pub=True)).to_bytes()
@@ -112,20 +113,32 @@ def show(book: GroupBook, peer: PeerIdentity, request: InfoRequest) -> InfoAnswe
 
 def _group_for(book: GroupBook, peer: PeerIdentity, group_id: bytes) -> tuple[LinkRow, Group]:
     """Return a group of which we are the hub and the peer a member."""
+    link = _link_with(book, group_id)
+    is_ours = link is not None and link.hub == str(book.bench.name)
+    if link is None or not is_ours or peer.authority not in link.roster:
+        raise UntrustedError("a group that is not this peer's")
+    return link, _open_group(book, link)
+
+
+def _group_shown_to(book: GroupBook, peer: PeerIdentity, group_id: bytes) -> tuple[LinkRow, Group]:
+    """Return a group that a peer may see: it is the hub, or a member and we are the hub."""
+    link = _link_with(book, group_id)
+    if link is not None and link.hub == str(NodeName(peer.authority, peer.node)):
+        return link, _open_group(book, link)
+    return _group_for(book, peer, group_id)
+
+
+def _link_with(book: GroupBook, group_id: bytes) -> LinkRow | None:
     found = records.links_by_group(book.tx, [group_id])
     link = book.link_of(found[0].consultation) if found else None
-    if (
-        link is None
-        or link.group_id != group_id
-        or link.hub != str(book.bench.name)
-        or peer.authority not in link.roster
-        or peer.authority == book.bench.name.authority
-    ):
-        raise UntrustedError("a group that is not this peer's")
+    return link if link is not None and link.group_id == group_id else None
+
+
+def _open_group(book: GroupBook, link: LinkRow) -> Group:
     group = book.group_of(link) if link.status is GroupStatus.OPEN else None
     if group is None:
         raise RemoteProtocolError("a group that is not here any more", code=ReasonCode.NOT_FOUND)
-    return link, group
+    return group
 
 
 def _place_wanted(request: CommitRequest) -> tuple[int, bool]:
@@ -178,10 +191,12 @@ def _last_return(book: GroupBook, link: LinkRow, name: NodeName) -> datetime | N
     return None
 
 
-def _parcel_for(book: GroupBook, link: LinkRow, peer: PeerIdentity, parcel: OrderedCommit) -> Outgoing | None:
-    """Return what brings a commit to everybody but its sender and ourselves."""
+def parcel_for(
+    book: GroupBook, link: LinkRow, parcel: OrderedCommit, *, besides: AuthorityId
+) -> Outgoing | None:
+    """Return what brings a commit to everybody but ourselves and, perhaps, one who has it."""
     bench = book.bench
-    others = tuple(one for one in link.roster if one not in (peer.authority, bench.name.authority))
+    others = tuple(one for one in link.roster if one not in (besides, bench.name.authority))
     if not others:
         return None
     frame = Frame(

@@ -355,6 +355,7 @@ def test_a_node_comes_back_in_place_of_its_own_leaf() -> None:
     accepted(resync(), KNOWS)
     accepted(resync(OTHER, resumption()), KNOWS)
     accepted(resync(SECOND, removed=2), KNOWS)
+    accepted(resync(HUB, removed=0), KNOWS)
 
 
 @pytest.mark.parametrize("name", [THIRD, SECOND, HUB])
@@ -364,10 +365,6 @@ def test_nobody_comes_in_place_of_another(name: NodeName) -> None:
 
 def test_a_leaf_key_that_may_be_stolen_does_not_come_back() -> None:
     not_allowed(resync(committer_after=by_path(OTHER)), policy=KNOWS)
-
-
-def test_the_hub_does_not_come_back_so() -> None:
-    not_allowed(resync(HUB, removed=0), policy=KNOWS)
 
 
 def test_a_commit_from_outside_does_nothing_else() -> None:

@@ -210,9 +210,6 @@ def test_a_group_that_the_hub_has_lost_gives_no_places(ring: Ring) -> None:
     request = made(ring, B)
     ring.lose(A)
     assert refusal(lambda: ask(ring, B, request)) is ReasonCode.NOT_FOUND
-    ring.look(A)
-    assert ring.link(A).status is GroupStatus.LOST
-    assert ring.asked == []
 
 
 def test_who_asks_too_often_is_told_so(ring: Ring) -> None:
