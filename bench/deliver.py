@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast and how soon messages get from one node to the other, against the ceiling of the primitives."""
+"""How fast and how soon messages get from one node to the other, against the ceiling of the primitives.
+
+Messages are measured in consultations that run. Opening them is measured apart: each has a group, which is
+founded, entered and confirmed.
+"""
 
 import asyncio
 import statistics
@@ -10,9 +14,9 @@ from pathlib import Path
 from bench import ceiling
 from bench.figures import RUNS, Figure, percentile, rounded, tell
 from bench.machine import proportional_set_mib
-from bench.network import found
+from bench.network import ENOUGH_KEY_PACKAGES, OPENED, found
 from bench.pair import Pair, running_pair
-from bench.runs import repeat
+from bench.runs import Measurement, Runs, repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,14 @@ class Amounts:
         sustained: in one run of the throughput.
         single: in one run of the latency, one after another.
         backlog: that wait while the receiver is down.
+        opened: consultations of one run of the opening; so many run while messages are delivered, too.
     """
 
     warm_up: int = 500
     sustained: int = 3_000
     single: int = 100
     backlog: int = 1_000
+    opened: int = OPENED
     runs: int = RUNS
 
 
@@ -42,28 +48,16 @@ def measure(folder: Path, amounts: Amounts | None = None) -> dict[str, Figure]:
 
 
 async def _measure(folder: Path, amounts: Amounts, limit: Mapping[str, Figure]) -> dict[str, Figure]:
-    network = found(folder, reachable=2)
+    network = found(folder, reachable=2, key_packages=ENOUGH_KEY_PACKAGES)
     async with running_pair(network, *network.members) as pair:
-        tell(f"deliver: {amounts.sustained} messages sustained, {amounts.single} one at a time")
-        await pair.deliver(amounts.warm_up)
-        found_runs = await repeat(
-            {
-                "sustained": lambda: sustained(pair, amounts.sustained),
-                "single": lambda: _single(pair, amounts.single),
-            },
-            pair.process_ids,
-            runs=amounts.runs,
-        )
-        tell(f"deliver: a backlog of {amounts.backlog} after the receiver returns")
-        found_runs |= await repeat(
-            {"backlog": lambda: _backlog(pair, amounts.backlog)}, pair.process_ids, runs=amounts.runs
-        )
-    rate, single = found_runs["sustained"].median("per_s"), found_runs["single"]
+        made = await _runs(pair, amounts)
+    rate, single = made["sustained"].median("per_s"), made["single"]
     return {
         "sustained_per_s": rate,
         "p50_ms": single.median("p50_ms"),
         "p99_ms": single.median("p99_ms"),
-        "backlog_1000_s": found_runs["backlog"].median("all_s"),
+        "backlog_1000_s": made["backlog"].median("all_s"),
+        "opened_per_s": made["opening"].median("per_s"),
         "ceiling_per_s": limit["per_s"],
         "ceiling_share": rounded(rate / float(str(limit["per_s"]))),
         "detail": {
@@ -71,11 +65,30 @@ async def _measure(folder: Path, amounts: Amounts, limit: Mapping[str, Figure]) 
                 "sustained": amounts.sustained,
                 "single": amounts.single,
                 "backlog": amounts.backlog,
+                "opening": amounts.opened,
             },
             "ceiling": limit,
-            **{name: runs.detail() for name, runs in found_runs.items()},
+            **{name: runs.detail() for name, runs in made.items()},
         },
     }
+
+
+async def _runs(pair: Pair, amounts: Amounts) -> dict[str, Runs]:
+    """Measure the running consultations first: those that are opened later would only make more of them."""
+
+    async def turns(**measurements: Measurement) -> dict[str, Runs]:
+        return await repeat(measurements, pair.process_ids, runs=amounts.runs)
+
+    tell(f"deliver: {amounts.sustained} messages sustained, {amounts.single} one at a time")
+    await pair.open(amounts.opened)
+    await pair.deliver(amounts.warm_up)
+    made = await turns(
+        sustained=lambda: sustained(pair, amounts.sustained), single=lambda: _single(pair, amounts.single)
+    )
+    tell(f"deliver: a backlog of {amounts.backlog} after the receiver returns")
+    made |= await turns(backlog=lambda: _backlog(pair, amounts.backlog))
+    tell(f"deliver: opening {amounts.opened} consultations")
+    return made | await turns(opening=lambda: _opening(pair, amounts.opened))
 
 
 async def sustained(pair: Pair, count: int) -> Mapping[str, float]:
@@ -118,4 +131,14 @@ async def _backlog(pair: Pair, count: int) -> Mapping[str, float]:
         "all_s": delivered.arrived_seconds,
         "first_s": delivered.first_seconds,
         "receipted_s": delivered.receipted_seconds,
+    }
+
+
+async def _opening(pair: Pair, count: int) -> Mapping[str, float]:
+    """Open many consultations as fast as it goes, until all are confirmed; per second and microseconds."""
+    opened = await pair.open(count)
+    return {
+        "per_s": count / max(opened.arrived_seconds, opened.receipted_seconds),
+        "first_s": opened.first_seconds,
+        **_microseconds_each(opened.processor_seconds, count),
     }

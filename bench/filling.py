@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fills the database of a stopped node with messages, by copying the rows that real ones left in it.
 
-1. Every table that grows with messages gets its rows: records, consultations, chain heads, outbox and inbox,
-   receipts, audit entries. Octets are copied; ids, hashes and positions are new, and grow as real ones do.
+1. Every table that grows with messages gets its rows: records, outbox or inbox, receipts, audit entries; and
+   for every few messages a consultation with its chain head and its group. Octets are copied; ids, hashes and
+   positions are new, and grow as real ones do.
 2. Copied content can't be opened: it is sealed for the row it came from. Nothing that is measured opens it.
+   Copied groups are of consultations that are over: nothing looks after them.
 3. The Merkle tree of the audit log, its checkpoint and its mark beside the database fit the rows: the node
    starts as it would after real traffic.
 4. A message has the same ids at both nodes.
@@ -11,7 +13,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -20,12 +22,15 @@ from itertools import count, cycle, islice
 from globe_node.audit import records
 from globe_node.audit.high_water import mark_name
 from globe_node.audit.records import StoredCheckpoint
+from globe_node.consultations.records import Direction
 from globe_node.delivery.outbox import hash_prefix
+from globe_node.groups.links import GroupStatus
 from globe_node.home import Home
 from globe_node.store import driver
 from globe_node.store.door import Transaction
 from globe_node.store.instance import InstanceFile, Mark
 from keys.node_keys import NodeKeys
+from protocol.envelope import routing_id_of
 from protocol.identifiers import Digest
 from protocol.tlog.checkpoint import Checkpoint, sign_checkpoint
 from protocol.tlog.merkle import leaf_hash
@@ -34,6 +39,8 @@ SAMPLE = 100
 """Messages whose rows are copied over and over; also the messages of one receipt."""
 CHUNK = 20_000
 """Messages of one transaction."""
+MESSAGES_EACH = 5
+"""Messages of one copied consultation."""
 AUDIT_ENTRIES = 2
 """Entries that each message has in the log of either node."""
 _OLDER_MS = 1_000_000_000
@@ -47,13 +54,14 @@ class Copy:
 
     Attributes:
         number: counts messages in one database, from 0.
-        created_ms: when it says it was made.
+        first_ms: when the first one says it was made; each comes a millisecond after the one before.
     """
 
     number: int
-    created_ms: int
+    first_ms: int
     envelope_hash: Digest = field(init=False)
     record_hash: Digest = field(init=False)
+    group_id: bytes = field(init=False)
     _drawn: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,11 +69,17 @@ class Copy:
         object.__setattr__(self, "_drawn", drawn.digest())
         object.__setattr__(self, "record_hash", drawn.hexdigest())
         object.__setattr__(self, "envelope_hash", sha256(drawn.digest()).hexdigest())
+        object.__setattr__(self, "group_id", sha256(b"group" + drawn.digest()).digest())
+
+    @property
+    def opening(self) -> "Copy":
+        """Return the message that opened its consultation."""
+        return Copy(self.number - self.number % MESSAGES_EACH, self.first_ms)
 
     def id_octets(self, kind: int) -> bytes:
         """Return a time-ordered id (UUIDv7); `kind` tells the ids of one message apart."""
         drawn = self._drawn[kind * 8 :]
-        moment = self.created_ms.to_bytes(6, "big")
+        moment = (self.first_ms + self.number).to_bytes(6, "big")
         return moment + bytes((0x70 | kind, drawn[0], 0x80 | drawn[1] & 63)) + drawn[2:8] + bytes((kind,))
 
     def id_text(self, kind: int) -> str:
@@ -77,22 +91,17 @@ class Copy:
 _Values = Callable[[Copy, int, int], Mapping[str, object]]
 """Given a message, its place among all rows of the table, and its receipt, the columns that are new."""
 
-_NEW_VALUES: Mapping[str, tuple[str, _Values]] = {
+_WITH_MESSAGES: Mapping[str, tuple[str, _Values]] = {
     "record": (
         "position",
         lambda copy, place, _receipt: {
             "position": place,
             "record_id": copy.id_text(0),
-            "consultation": copy.id_text(1),
+            "consultation": copy.opening.id_text(1),
             "record_hash": copy.record_hash,
             "envelope_id": copy.id_octets(2),
             "envelope_hash": copy.envelope_hash,
         },
-    ),
-    "consultation": ("id", lambda copy, _place, _receipt: {"id": copy.id_text(1)}),
-    "chain_head": (
-        "consultation",
-        lambda copy, _place, _receipt: {"consultation": copy.id_text(1), "record_hash": copy.record_hash},
     ),
     "outbox": (
         "position",
@@ -106,7 +115,6 @@ _NEW_VALUES: Mapping[str, tuple[str, _Values]] = {
             "receipt": receipt,
         },
     ),
-    "outbox_body": ("position", lambda _copy, place, _receipt: {"position": place}),
     "inbox": (
         "position",
         lambda copy, place, receipt: {
@@ -118,6 +126,32 @@ _NEW_VALUES: Mapping[str, tuple[str, _Values]] = {
     ),
 }
 """For each table that gets a row with each message: the column it is ordered by, and what is new in a row."""
+
+_WITH_CONSULTATIONS: Mapping[str, tuple[str, _Values]] = {
+    "consultation": ("id", lambda copy, _place, _receipt: {"id": copy.id_text(1)}),
+    "chain_head": (
+        "consultation",
+        lambda copy, _place, _receipt: {"consultation": copy.id_text(1), "record_hash": copy.record_hash},
+    ),
+    "group_link": (
+        "changed_ms",
+        lambda copy, _place, _receipt: {
+            "group_id": copy.group_id,
+            "consultation": copy.id_text(1),
+            "routing_id": routing_id_of(copy.group_id),
+            "status": GroupStatus.LEFT.value,
+        },
+    ),
+    "group_member": ("stated_ms", lambda copy, _place, _receipt: {"group_id": copy.group_id}),
+    "group_core": ("position", lambda copy, place, _receipt: {"position": place, "group_id": copy.group_id}),
+    "group_ratchet": (
+        "position",
+        lambda copy, place, _receipt: {"position": place, "group_id": copy.group_id},
+    ),
+}
+"""The same for each table that gets a row with each consultation."""
+
+_NOT_OF_OURS, _NOT_OF_THEIRS = frozenset({"inbox"}), frozenset({"outbox"})
 
 
 def fill(home: Home, node_keys: NodeKeys, messages: int) -> None:
@@ -150,20 +184,43 @@ def fill(home: Home, node_keys: NodeKeys, messages: int) -> None:
 
 def _copy_messages(database: sqlite3.Connection, held: int, added: int) -> None:
     first_ms = _number(database, "SELECT min(created_ms) FROM record WHERE position = 1") - _OLDER_MS
-    copies = [Copy(number, first_ms + number) for number in range(held, held + added)]
+    copies = [Copy(number, first_ms) for number in range(held, held + added)]
     receipt = _number(database, "SELECT max(number) FROM receipt") + 1
-    for table, (order, values) in _NEW_VALUES.items():
-        columns, rows = _newest(database, table, order, SAMPLE)
-        if not rows:
-            continue  # a sender has no inbox, a receiver no outbox
-        newest = f"SELECT max({order}) FROM {table}"  # noqa: S608 -- names of the table above
-        place = _number(database, newest) + 1 if order == "position" else 0
-        new = (values(copy, place + number, receipt + number // SAMPLE) for number, copy in enumerate(copies))
-        _insert(database, table, columns, _changed(columns, rows, new))
-    columns, rows = _newest(database, "receipt", "number", 1)
+    newest = "SELECT direction FROM record ORDER BY position DESC LIMIT 1"
+    left_out = _NOT_OF_THEIRS if _number(database, newest) == Direction.IN else _NOT_OF_OURS
+    for table, (order, values) in _WITH_MESSAGES.items():
+        if table not in left_out:
+            _copy_rows(database, table, order, _new(database, table, copies, values, receipt))
+    openings = [copy for copy in copies if copy.number % MESSAGES_EACH == 0]
+    for table, (order, values) in _WITH_CONSULTATIONS.items():
+        _copy_rows(database, table, order, _new(database, table, openings, values, receipt))
     batches = copies[::SAMPLE]
     new = ({"number": number, "receipt_id": copy.id_text(3)} for number, copy in zip(count(receipt), batches))
-    _insert(database, "receipt", columns, _changed(columns, rows, new))
+    _copy_rows(database, "receipt", "number", new, sample=1)
+
+
+def _new(
+    database: sqlite3.Connection, table: str, copies: Sequence[Copy], values: _Values, receipt: int
+) -> Iterator[Mapping[str, object]]:
+    """Yield what is new in each row of a table."""
+    columns = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+    newest = f"SELECT max(position) FROM {table}"  # noqa: S608 -- names of the tables above
+    place = _number(database, newest) + 1 if "position" in columns else 0
+    for number, copy in enumerate(copies):
+        yield values(copy, place + number, receipt + number // SAMPLE)
+
+
+def _copy_rows(
+    database: sqlite3.Connection,
+    table: str,
+    order: str,
+    new: Iterable[Mapping[str, object]],
+    *,
+    sample: int = SAMPLE,
+) -> None:
+    """Copy the newest rows of a table, one for each set of new values."""
+    columns, rows = _newest(database, table, order, sample)
+    _insert(database, table, columns, _changed(columns, rows, new))
 
 
 def _copy_audit(transaction: Transaction, added: int) -> None:

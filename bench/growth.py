@@ -12,7 +12,7 @@ from bench.deliver import sustained
 from bench.figures import RUNS, Figure, rounded, tell
 from bench.filling import SAMPLE, fill
 from bench.machine import free_gib, processor_seconds
-from bench.network import Member, Network, found
+from bench.network import ENOUGH_KEY_PACKAGES, OPENED, Member, Network, found
 from bench.pair import Pair, running_pair
 from bench.process import NodeProcess
 from bench.runs import Runs, repeat
@@ -53,7 +53,7 @@ def measure(folder: Path, sizes: Sizes | None = None) -> dict[str, Figure]:
 
 async def _stores(folder: Path, sizes: Sizes) -> dict[str, Figure]:
     """Measure with a pair that stores few messages, one that stores more and more, and a node without any."""
-    network = found(folder, reachable=5)
+    network = found(folder, reachable=5, key_packages=ENOUGH_KEY_PACKAGES)
     async with AsyncExitStack() as stack:
         few = await _filled_pair(stack, network, network.members[:2], sizes.few)
         await _stop(few)
@@ -81,6 +81,7 @@ async def _filled_pair(
 ) -> Pair:
     """Start a pair that holds so many messages."""
     pair = await stack.enter_async_context(running_pair(network, *members))
+    await pair.open(OPENED)
     await pair.deliver(2 * SAMPLE)
     await _refill(pair, members, messages)
     return pair

@@ -4,17 +4,14 @@
 1. All times are microseconds of processor time, with the suite of the product, and medians; the message is
    2 KiB. Every measured step is done once with its keys, as in a running group.
 2. Nothing is written to a disk, and the policy of the application asks nothing.
-3. A primitive is the bare call of its library. The counts are those of RFC 9420; a joiner of 20 derives as
+3. Primitives are those of `bench.primitives`. The counts are those of RFC 9420; a joiner of 20 derives as
    many keys as there are nodes above it that it shares with the founder.
 4. Public keys that were admitted are remembered by the product. Before each joining they are forgotten, as if
    all members were new.
 """
 
 import asyncio
-import hashlib
-import hmac
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -24,19 +21,15 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from nacl import bindings
-
 from bench.figures import Figure, median, rounded, tell
 from bench.groups import ENTROPY, NOW_MS, POLICY, committed, installed, invited
+from bench.primitives import DATA, primitives
 from bench.runs import repeat
 from protocol import hpke
 from protocol.mls.processing import process
 from protocol.mls.sending import protect
 from protocol.signing import ed25519
 
-DATA = os.urandom(2048)
 MESSAGES = 300
 COMMITS = 60
 MEMBERS = 20
@@ -73,11 +66,11 @@ async def _once() -> Mapping[str, float]:
 def figures_of(samples: Samples, cost: Mapping[str, float]) -> dict[str, float]:
     """Put measured steps beside what their primitives cost: medians, ratios, and each primitive."""
     medians = {step: median(samples[step]) for step in STEPS}
-    sums = _sums(cost, keys_of_joiner=statistics.mean(samples["keys_of_joiner"]))
+    needed = sums(cost, keys_of_joiner=statistics.mean(samples["keys_of_joiner"]))
     return {
         **medians,
-        **{f"{step}_ratio": rounded(medians[step] / sums[step]) for step in STEPS},
-        **{f"{step}_sum": rounded(sums[step]) for step in STEPS},
+        **{f"{step}_ratio": rounded(medians[step] / needed[step]) for step in STEPS},
+        **{f"{step}_sum": rounded(needed[step]) for step in STEPS},
         **{f"primitive_{name}_us": rounded(value) for name, value in cost.items()},
     }
 
@@ -115,51 +108,7 @@ def _timed(into: list[float], step: Callable[[], T]) -> T:
     return done
 
 
-# --- primitives ---------------------------------------------------------------------------------------------
-def primitives() -> dict[str, float]:
-    """Time the bare calls; microseconds each."""
-    public, private = bindings.crypto_sign_seed_keypair(os.urandom(32))
-    signed = bindings.crypto_sign(DATA, private)
-    key, nonce, scalar = os.urandom(32), bytes(12), os.urandom(32)
-    point = bindings.crypto_scalarmult_base(scalar)
-    seed = os.urandom(64)
-    lattice = MLKEM768PrivateKey.from_seed_bytes(seed)
-    lattice_public = lattice.public_key()
-    lattice_raw = lattice_public.public_bytes_raw()
-    _, encapsulated = lattice_public.encapsulate()
-
-    def key_pair() -> bytes:
-        return MLKEM768PrivateKey.from_seed_bytes(seed).public_key().public_bytes_raw()
-
-    return {
-        "sign": _each(lambda: bindings.crypto_sign(DATA, private), 60),
-        "verify": _each(lambda: bindings.crypto_sign_open(signed, public), 40),
-        "admit_edwards": _each(lambda: bindings.crypto_core_ed25519_is_valid_point(public), 60),
-        "cipher": _each(lambda: AESGCM(key).encrypt(nonce, DATA, b""), 200),
-        "tag": _each(lambda: hmac.digest(key, DATA[:100], "sha384"), 200),
-        "digest": _each(lambda: hashlib.sha384(DATA).digest(), 200),
-        "key_pair": _each(key_pair, 20) + _each(lambda: bindings.crypto_scalarmult_base(scalar), 60),
-        "encapsulate": _each(lattice_public.encapsulate, 40)
-        + _each(lambda: bindings.crypto_scalarmult_base(scalar), 60)
-        + _each(lambda: bindings.crypto_scalarmult(scalar, point), 60),
-        "decapsulate": _each(lambda: MLKEM768PrivateKey.from_seed_bytes(seed), 20)
-        + _each(lambda: lattice.decapsulate(encapsulated), 40)
-        + _each(lambda: bindings.crypto_scalarmult(scalar, point), 60),
-        "admit_lattice": _each(lambda: MLKEM768PublicKey.from_public_bytes(lattice_raw), 40),
-    }
-
-
-def _each(action: Callable[[], object], times: int) -> float:
-    """Microseconds of processor time of one call: the median of five rounds."""
-    rounds = []
-    for _ in range(5):
-        started = time.process_time()
-        for _ in range(times):
-            action()
-        rounds.append((time.process_time() - started) / times * 1e6)
-    return statistics.median(rounds)
-
-
+# --- what each step needs ---------------------------------------------------------------------------------
 def counts(keys_of_joiner: float) -> Mapping[str, Mapping[str, float]]:
     """How often each step needs each primitive; a signature key and a key of a parent are admitted once.
 
@@ -180,7 +129,8 @@ def counts(keys_of_joiner: float) -> Mapping[str, Mapping[str, float]]:
     }
 
 
-def _sums(cost: Mapping[str, float], keys_of_joiner: float) -> dict[str, float]:
+def sums(cost: Mapping[str, float], keys_of_joiner: float) -> dict[str, float]:
+    """Return what the primitives of each step take; microseconds."""
     return {
         step: sum(cost[primitive] * times for primitive, times in needed.items())
         for step, needed in counts(keys_of_joiner).items()

@@ -18,6 +18,7 @@ from keys import keystore
 from keys.entropy import SystemEntropy
 from keys.keystore import PassphraseSources, read_passphrase
 from keys.node_keys import AuthorityRoot, NodeKeys, OfficerKey
+from protocol import limits
 from protocol.directory.contacts import AuthorityKind
 from protocol.directory.replay import DirectoryState
 from protocol.directory.statements import Officer, Operation, PutEndpoint, Root, Thresholds
@@ -28,6 +29,10 @@ NODE = "main"
 LOOPBACK = "127.0.0.1"
 CONNECTIONS = 1_000
 """From one address: all peers of a bench are on this machine."""
+OPENED = 200
+"""Consultations that are opened in a row, by benches that open some."""
+ENOUGH_KEY_PACKAGES = OPENED + limits.KEY_PACKAGE_REFILL - 1
+"""For so many; what is left then is so little that more are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,14 @@ class Network:
     Attributes:
         statements: the root, then one admission and one update for each member.
         folder: where homes are made.
+        key_packages: how many each node holds of each peer.
     """
 
     state: DirectoryState
     statements: Sequence[bytes]
     members: Sequence[Member]
     folder: Path
+    key_packages: int = limits.KEY_PACKAGE_POOL
 
     def as_import(self) -> dict[str, object]:
         """Return the arguments of `directory.import`."""
@@ -102,12 +109,16 @@ class Network:
                 f"listen_port = {member.port}",
                 f"max_connections = {CONNECTIONS}",
                 f"max_connections_per_source = {CONNECTIONS}",
+                "[delivery]",
+                f"key_packages = {self.key_packages}",
                 "",
             )
         )
 
 
-def found(folder: Path, reachable: int, calling: int = 0) -> Network:
+def found(
+    folder: Path, reachable: int, calling: int = 0, *, key_packages: int = limits.KEY_PACKAGE_POOL
+) -> Network:
     """Found a network and admit its members: some whose nodes are reached, some that only call."""
     now = SystemClock().now().replace(microsecond=0) - timedelta(minutes=1)
     ports = [*free_ports(reachable), *([0] * calling)]
@@ -125,7 +136,7 @@ def found(folder: Path, reachable: int, calling: int = 0) -> Network:
         for statement in _joining(state, member, officers[:2], now):
             statements.append(statement)
             state = state.apply(statement)
-    return Network(state, tuple(statements), tuple(members), folder)
+    return Network(state, tuple(statements), tuple(members), folder, key_packages)
 
 
 def free_ports(count: int) -> list[int]:

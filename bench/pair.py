@@ -2,29 +2,28 @@
 """Two nodes of one sample network, as processes on loopback, and messages from the one to the other.
 
 1. Everything is real: `globe-node run`, mutual TLS 1.3, SQLite with synchronous=FULL, composite signatures,
-   X-Wing, audit entries on both sides, signed receipts.
-2. Nothing is measured here but time; what arrived is compared with what was submitted, outside of that time.
-3. Each message opens a consultation of its own: the dearest case.
+   groups with X-Wing, audit entries on both sides, signed receipts.
+2. The receiver asks: it opens consultations, is their hub, and holds the key packages. What is delivered are
+   partial answers of the sender in these consultations, one consultation after the other.
+3. Nothing is measured here but time; what arrived is compared with what was submitted, outside of that time.
 """
 
 import asyncio
 import contextlib
 import json
 import os
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 from bench.machine import processor_seconds
 from bench.network import Member, Network
 from bench.process import BenchError, NodeProcess
-from protocol.identifiers import AuthorityId
+from bench.side import Side
 
 TEXT_BYTES = 2_048
 DRAFTS_PER_CALL = 100
-CALLS_IN_FLIGHT = 4
-ARRIVALS_PER_CALL = 500
 PATIENCE_SECONDS = 300.0
 _LOOK_SECONDS = 0.01
 
@@ -47,14 +46,29 @@ class Delivered:
 
 
 class Pair:
-    """A sender and a receiver."""
+    """An authority that answers, and one that has asked.
 
-    def __init__(self, sender: NodeProcess, receiver: NodeProcess, to: AuthorityId) -> None:
-        self.sender = sender
-        self.receiver = receiver
-        self._to = to
-        self._position = 0
+    Attributes:
+        sender: the node that answers.
+        receiver: the node that has asked.
+        consultations: those that run, all confirmed.
+    """
+
+    def __init__(self, sender: Side, receiver: Side) -> None:
+        self._sending = sender
+        self._receiving = receiver
+        self.consultations: list[str] = []
         self._number = 0
+
+    @property
+    def sender(self) -> NodeProcess:
+        """Return the node that answers."""
+        return self._sending.node
+
+    @property
+    def receiver(self) -> NodeProcess:
+        """Return the node that has asked."""
+        return self._receiving.node
 
     def process_ids(self) -> list[int]:
         """Return the ids of the running nodes."""
@@ -72,36 +86,56 @@ class Pair:
             name: processor_seconds(process_id) - before[name] for name, process_id in processes.items()
         }
 
+    async def meet(self) -> None:
+        """Wait until the nodes have greeted each other."""
+        await self.sender.call("peers.greet", {"authority": self._receiving.authority})
+
+    async def open(self, count: int) -> Delivered:
+        """Open consultations; they run when the receiver holds the word of the sender that it came in.
+
+        The receiver has a key package for each before the clock starts.
+
+        Raises:
+            BenchError: not exactly these were opened, or the members of one are not confirmed.
+        """
+        calls = self._calls(count, lambda number: request(self._sending.authority, number))
+        await self._restock(count)
+        await self._decided(self._receiving, self._sending)
+        used = self.meter()
+        started = time.perf_counter()
+        answers, (arrived, first, last) = await self._exchange(self._receiving, self._sending, calls, count)
+        await self._decided(self._receiving, self._sending)
+        settled = time.perf_counter()
+        opened = Delivered(first - started, last - started, settled - started, used())
+        _compare(answers, arrived)
+        outcomes = [outcome for answer in answers for outcome in json.loads(answer)["outcomes"]]
+        opening = [str(outcome["consultation"]) for outcome in outcomes]
+        await self._require_confirmed(opening)
+        self.consultations += opening
+        return opened
+
     async def deliver(self, count: int) -> Delivered:
         """Submit messages with several calls in flight and wait until all have arrived and are receipted.
 
         Raises:
             BenchError: not exactly what was submitted arrived, or not all of it was receipted.
         """
-        calls = self._calls(count)
-        await self._all_decided()
+        calls = self._answers(count)
+        await self._decided(self._sending)
         before = await self._received()
         used = self.meter()
         started = time.perf_counter()
-        submitting = asyncio.create_task(self._submit(calls))
-        arriving = asyncio.create_task(self._arrivals(count))
-        try:
-            answers, (arrived, first, last) = await asyncio.gather(submitting, arriving)
-        finally:
-            submitting.cancel()
-            arriving.cancel()
-        await self._all_decided()
+        answers, (arrived, first, last) = await self._exchange(self._sending, self._receiving, calls, count)
+        await self._decided(self._sending)
         receipted = time.perf_counter()
         delivered = Delivered(first - started, last - started, receipted - started, used())
-        self._compare(answers, arrived)
-        if await self._received() != before + count:
-            raise BenchError("the sender does not hold a receipt for every message")
+        await self._require_all(answers, arrived, before + count)
         return delivered
 
     async def deliver_one(self) -> float:
         """Submit one message; return seconds from the call at the sender to the news at the receiver."""
-        call = self._calls(1)[0]
-        listening = asyncio.create_task(self._arrivals(1))
+        call = self._answers(1)[0]
+        listening = asyncio.create_task(self._receiving.arrivals(1))
         try:
             await asyncio.sleep(0.02)
             started = time.perf_counter()
@@ -109,100 +143,104 @@ class Pair:
             arrived, _first, last = await listening
         finally:
             listening.cancel()
-        self._compare([answer], arrived)
+        _compare([answer], arrived)
         return last - started
 
     async def deliver_backlog(self, count: int) -> Delivered:
         """Submit messages while the receiver is down; return seconds since it answered again."""
-        calls = self._calls(count)
-        await self._all_decided()
+        calls = self._answers(count)
+        await self._decided(self._sending)
         before = await self._received()
         await self.receiver.stop()
-        answers = await self._submit(calls)
+        answers = await self._sending.submit(calls)
         await self.receiver.start()
         used = self.meter()
         started = time.perf_counter()
-        arrived, first, last = await self._arrivals(count)
-        await self._all_decided()
+        arrived, first, last = await self._receiving.arrivals(count)
+        await self._decided(self._sending)
         receipted = time.perf_counter()
         delivered = Delivered(first - started, last - started, receipted - started, used())
-        self._compare(answers, arrived)
-        if await self._received() != before + count:
-            raise BenchError("the sender does not hold a receipt for every message")
+        await self._require_all(answers, arrived, before + count)
         return delivered
 
     def pass_over_arrivals(self) -> None:
         """Take everything that is at the receiver as seen; for rows that did not come by a line."""
-        path = self.receiver.home.database
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            self._position = database.execute("SELECT max(position) FROM record").fetchone()[0]
-
-    async def meet(self) -> None:
-        """Wait until the nodes have greeted each other."""
-        await self.sender.call("peers.greet", {"authority": self._to})
+        self._receiving.pass_over_arrivals()
 
     # --- inside -----------------------------------------------------------------------------------------
 
-    def _calls(self, count: int) -> list[bytes]:
+    def _calls(self, count: int, draft: Callable[[int], Mapping[str, object]]) -> list[bytes]:
         """Write the submit calls for so many messages, each with a text of its own."""
         drafts = []
         for _ in range(count):
             self._number += 1
-            drafts.append(draft(self._to, self._number))
+            drafts.append(draft(self._number))
         return [
             json.dumps({"drafts": drafts[at : at + DRAFTS_PER_CALL]}).encode()
             for at in range(0, count, DRAFTS_PER_CALL)
         ]
 
-    async def _submit(self, calls: Sequence[bytes]) -> list[bytes]:
-        waiting = iter(calls)
-        answers: list[bytes] = []
+    def _answers(self, count: int) -> list[bytes]:
+        """Write the submit calls for so many answers; each begins where the one before ended."""
+        if not self.consultations:
+            raise BenchError("no consultation runs")
+        begin = self._number % len(self.consultations)
+        chosen = islice(cycle(self.consultations), begin, None)
+        return self._calls(count, lambda number: answer_in(next(chosen), number))
 
-        async def work() -> None:
-            for call in waiting:
-                answer = await self.sender.call_raw("consult.submit", call)
-                answers.append(answer)
+    async def _exchange(
+        self, sender: Side, receiver: Side, calls: Sequence[bytes], count: int
+    ) -> tuple[list[bytes], tuple[list[str], float, float]]:
+        """Submit at one side and wait for the arrivals at the other."""
+        submitting = asyncio.create_task(sender.submit(calls))
+        arriving = asyncio.create_task(receiver.arrivals(count))
+        try:
+            return await asyncio.gather(submitting, arriving)
+        finally:
+            submitting.cancel()
+            arriving.cancel()
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(CALLS_IN_FLIGHT, len(calls))):
-                group.create_task(work())
-        return answers
-
-    async def _arrivals(self, count: int) -> tuple[list[str], float, float]:
-        """Wait for so many records at the receiver; return their ids, and when the first and last came."""
-        arrived: list[str] = []
-        first = 0.0
+    async def _restock(self, count: int) -> None:
+        """Let the receiver ask for key packages, as it does when few are left, until there are enough."""
+        await self.receiver.call("peers.greet", {"authority": self._sending.authority})
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(arrived) < count:
-                asked = {"after": self._position, "limit": ARRIVALS_PER_CALL, "wait_seconds": 20}
-                news = await self.receiver.call("consult.arrivals", asked)
-                if news["arrivals"] and not first:
-                    first = time.perf_counter()
-                arrived += [one["record_id"] for one in news["arrivals"]]
-                self._position = news["next"]
-        return arrived, first, time.perf_counter()
-
-    async def _all_decided(self) -> None:
-        """Wait until the sender has nothing on its way."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (await self.sender.call("health"))["waiting"]:  # noqa: ASYNC110 -- another process
+            while self._receiving.key_packages() < count:  # noqa: ASYNC110 -- another process
                 await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _decided(self, *sides: Side) -> None:
+        """Wait until these have nothing on its way."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for side in sides:
+                while (await side.node.call("health"))["waiting"]:  # noqa: ASYNC110 -- another process
+                    await asyncio.sleep(_LOOK_SECONDS)
 
     async def _received(self) -> int:
         """Count what the sender holds a receipt for."""
-        sent = (await self.sender.call("delivery.sums"))["sent"].get(self._to, {})
+        sent = (await self.sender.call("delivery.sums"))["sent"].get(self._receiving.authority, {})
         return int(sent.get("received", 0))
 
-    def _compare(self, answers: Sequence[bytes], arrived: Sequence[str]) -> None:
-        outcomes = [outcome for answer in answers for outcome in json.loads(answer)["outcomes"]]
-        failed = [outcome for outcome in outcomes if "record_id" not in outcome]
-        if failed:
-            raise BenchError(f"{len(failed)} drafts were refused, the first: {failed[0]}")
-        if sorted(outcome["record_id"] for outcome in outcomes) != sorted(arrived):
-            raise BenchError("what arrived is not what was submitted")
+    async def _require_all(self, answers: Sequence[bytes], arrived: Sequence[str], receipts: int) -> None:
+        _compare(answers, arrived)
+        if await self._received() != receipts:
+            raise BenchError("the sender does not hold a receipt for every message")
+
+    async def _require_confirmed(self, opened: Sequence[str]) -> None:
+        listed = await self.receiver.call("consult.list", {"limit": len(opened)})
+        confirmed = {one["consultation"] for one in listed["consultations"] if one["group"]["confirmed"]}
+        if not confirmed.issuperset(opened):
+            raise BenchError("the members of a consultation are not confirmed")
 
 
-def draft(to: str, number: int) -> dict[str, object]:
+def _compare(answers: Sequence[bytes], arrived: Sequence[str]) -> None:
+    outcomes = [outcome for answer in answers for outcome in json.loads(answer)["outcomes"]]
+    failed = [outcome for outcome in outcomes if "record_id" not in outcome]
+    if failed:
+        raise BenchError(f"{len(failed)} drafts were refused, the first: {failed[0]}")
+    if sorted(outcome["record_id"] for outcome in outcomes) != sorted(arrived):
+        raise BenchError("what arrived is not what was submitted")
+
+
+def request(to: str, number: int) -> dict[str, object]:
     """Return a request with 2 KiB of text."""
     text = f"Sample facts, number {number}: a road contract was won by bribes. ".ljust(TEXT_BYTES, "x")
     return {
@@ -218,17 +256,28 @@ def draft(to: str, number: int) -> dict[str, object]:
     }
 
 
+def answer_in(consultation: str, number: int) -> dict[str, object]:
+    """Return a partial answer with 2 KiB of text; more of them may follow."""
+    text = f"Sample extract, number {number}: two directors since 2019. ".ljust(TEXT_BYTES, "x")
+    item = {"item": "h1", "result": "PARTIAL", "text": text, "found_in": "Register of companies"}
+    return {
+        "type": "ANSWER",
+        "consultation": consultation,
+        "body": {"final": False, "items": [item]},
+    }
+
+
 @contextlib.asynccontextmanager
 async def running_pair(network: Network, sender: Member, receiver: Member) -> AsyncIterator[Pair]:
     """Make the homes of two members of a network and run their nodes while the block runs."""
-    nodes = [NodeProcess(network.make_home(member)) for member in (sender, receiver)]
-    pair = Pair(nodes[0], nodes[1], receiver.authority)
+    sides = [Side(NodeProcess(network.make_home(member)), member.authority) for member in (sender, receiver)]
+    pair = Pair(sides[0], sides[1])
     try:
-        for node in nodes:
-            await node.start()
-            await node.call("directory.import", network.as_import())
+        for side in sides:
+            await side.node.start()
+            await side.node.call("directory.import", network.as_import())
         await pair.meet()
         yield pair
     finally:
-        for node in nodes:
-            await node.stop()
+        for side in sides:
+            await side.node.stop()

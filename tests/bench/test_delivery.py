@@ -17,7 +17,7 @@ from tests.support.benches import RECEIVER, SENDER, HouseNode, house_pair
 from tests.support.directory import certified_node_keys
 from tests.support.houses import free_ports
 
-TINY = Amounts(warm_up=1, sustained=3, single=2, backlog=3, runs=1)
+TINY = Amounts(warm_up=1, sustained=3, single=2, backlog=3, opened=2, runs=1)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,7 @@ def test_delivery_has_its_figures(in_houses: None, tmp_path: Path) -> None:
         "p50_ms",
         "p99_ms",
         "backlog_1000_s",
+        "opened_per_s",
         "ceiling_per_s",
         "ceiling_share",
     }
@@ -67,6 +68,7 @@ def test_an_idle_node_has_its_figures(in_houses: None, tmp_path: Path) -> None:
 def test_a_filled_node_goes_on_where_real_traffic_would(tmp_path: Path) -> None:
     async def story() -> None:
         async with house_pair(tmp_path) as pair:
+            await pair.open(2)
             await pair.deliver(SAMPLE)
             await pair.sender.stop()
             await pair.receiver.stop()
@@ -79,7 +81,7 @@ def test_a_filled_node_goes_on_where_real_traffic_would(tmp_path: Path) -> None:
             sums = await pair.sender.call("delivery.sums")
             assert sums["sent"] == {RECEIVER: {"received": 3 * SAMPLE + 3}}
             listed = await pair.receiver.call("consult.list", {"limit": 2})
-            assert [case["counterparties"] for case in listed["consultations"]] == [[SENDER], [SENDER]]
+            assert [case["counterparties"] for case in listed["consultations"]] == [[SENDER]] * 2
 
     asyncio.run(story())
 

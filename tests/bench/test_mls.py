@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench import mls, mls_vectors
+from bench.primitives import primitives
 from tests.support import vectors
 
 
@@ -18,7 +19,7 @@ def test_each_step_stands_beside_its_primitives() -> None:
         "join_20_us": 19,
         "keys_of_joiner": 19,
     }
-    cost = mls.primitives()
+    cost = primitives()
     figures = mls.figures_of(samples, cost)
     assert {name for name in figures if name.endswith("_ratio")} == {f"{step}_ratio" for step in mls.STEPS}
     assert all(value > 0 for value in figures.values())

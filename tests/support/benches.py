@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.pair import Pair
 from bench.process import BenchError, NodeProcess
+from bench.side import Side
 from globe_node.cli.backend import SocketBackend
 from globe_node.errors import NodeError
 from globe_node.home import Home
@@ -65,14 +66,15 @@ async def house_pair(folder: Path) -> AsyncIterator[Pair]:
         "network": network.fingerprint,
         "statements": [base64_text(statement) for statement in network.statements],
     }
-    nodes = [
-        HouseNode(folder / name, name, port) for name, port in zip((SENDER, RECEIVER), ports, strict=True)
+    sides = [
+        Side(HouseNode(folder / name, name, port), AuthorityId(name))
+        for name, port in zip((SENDER, RECEIVER), ports, strict=True)
     ]
     try:
-        for node in nodes:
-            await node.start()
-            await node.call("directory.import", arguments)
-        yield Pair(nodes[0], nodes[1], AuthorityId(RECEIVER))
+        for side in sides:
+            await side.node.start()
+            await side.node.call("directory.import", arguments)
+        yield Pair(sides[0], sides[1])
     finally:
-        for node in nodes:
-            await node.stop()
+        for side in sides:
+            await side.node.stop()
