@@ -210,7 +210,7 @@ def routing_id_of(group: bytes) -> bytes:
 def padded_length(size: int) -> int:
     """Return the padded length for a length in octets: Padme steps, at least 512.
 
-    Spec: PROTOCOL.md section 7.
+    Spec: PROTOCOL.md section 7.3.
     """
     if size <= limits.MIN_PADDED_BYTES:
         return limits.MIN_PADDED_BYTES

@@ -3,8 +3,8 @@
 
 Not an authentication of the sender: that is what signatures are for. No pre-shared keys, no other modes.
 
-1. Envelopes use one suite, `PRODUCT`: X-Wing, HKDF-SHA256, AES-256-GCM. The others serve outside test data
-   and group encryption, which may bring its own key encapsulation; nothing is ever negotiated.
+1. What is sealed to one node uses one suite, `PRODUCT`: X-Wing, HKDF-SHA256, AES-256-GCM; no message is. The
+   others serve group encryption, which names its own, and outside test data; nothing is ever negotiated.
 2. A public key is admitted once: ML-KEM coefficients in range, X25519 canonical and of high order.
 3. An all-zero X25519 result is refused on both sides.
 4. Whatever fails in opening is one and the same error: the other side learns no detail.
@@ -428,7 +428,7 @@ def seal(public_key: bytes, plaintext: bytes, *, info: bytes, aad: bytes, entrop
     Raises:
         UntrustedError: the public key cannot be admitted.
 
-    Spec: RFC 9180 section 6.1; PROTOCOL.md section 7.
+    Spec: RFC 9180 section 6.1.
     """
     shared_secret, encapsulated = xwing_encapsulate(parse_xwing_public_key(public_key), entropy)
     return encapsulated + PRODUCT.context(shared_secret, info).seal(aad, plaintext)
@@ -440,7 +440,7 @@ def open_sealed(decapsulator: Decapsulator, sealed: bytes, *, info: bytes, aad: 
     Raises:
         UntrustedError: another key, info or aad, or changed bytes; no detail is given.
 
-    Spec: RFC 9180 section 6.1; PROTOCOL.md section 7.
+    Spec: RFC 9180 section 6.1.
     """
     if len(sealed) < OVERHEAD_BYTES:
         raise UntrustedError("cannot be opened")

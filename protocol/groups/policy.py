@@ -7,8 +7,7 @@
 3. Only the hub adds, changes the extension, and removes others. A member may remove leaves of its own
    authority.
 4. A commit from outside brings back a node in place of its own old leaf, with another leaf key, and does
-   nothing else: whoever stole the old key cannot take the place of its owner. The hub cannot come back so:
-   whoever orders commits must know which ones it has ordered.
+   nothing else: whoever stole the old key cannot take the place of its owner.
 5. A new leaf of a member, by path or from outside, is that of the same node.
 6. Whoever enters, or commits, has a certificate that covers the moment, by a key in use.
 """

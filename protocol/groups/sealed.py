@@ -41,7 +41,7 @@ class Invitation:
         welcome: an `MLSMessage`.
         certificates: of the leaves of the group.
 
-    Spec: PROTOCOL.md section 7.
+    Spec: PROTOCOL.md section 7.1.
     """
 
     welcome: bytes = field(repr=False)
@@ -66,7 +66,7 @@ class OrderedCommit:
         receipt: of the hub.
         certificates: of the leaves that it brings.
 
-    Spec: PROTOCOL.md section 7.
+    Spec: PROTOCOL.md section 7.1.
     """
 
     commit: bytes = field(repr=False)
@@ -91,7 +91,7 @@ def parse_invitation(data: bytes) -> Invitation:
         UnsupportedVersionError: another version.
         MalformedError: cut off, or more than the bounds.
 
-    Spec: PROTOCOL.md section 7.
+    Spec: PROTOCOL.md section 7.1.
     """
     reader = _begin(data)
     return Invitation(reader.op(limits.MAX_WELCOME_BYTES), _certificates(reader))
@@ -104,7 +104,7 @@ def parse_ordered_commit(data: bytes) -> OrderedCommit:
         UnsupportedVersionError: another version.
         MalformedError: cut off, or more than the bounds.
 
-    Spec: PROTOCOL.md section 7.
+    Spec: PROTOCOL.md section 7.1.
     """
     reader = _begin(data)
     commit, receipt = reader.op(limits.MAX_COMMIT_BYTES), reader.op(MAX_HUB_RECEIPT_BYTES)
@@ -117,7 +117,7 @@ def kind_of(data: bytes) -> Said:
     Raises:
         UnsupportedVersionError: something that is not known here.
 
-    Spec: PROTOCOL.md section 7.
+    Spec: PROTOCOL.md section 7.1.
     """
     if data[:1] not in (bytes((Said.RECORD,)), bytes((Said.JOINED,))):
         raise UnsupportedVersionError("a message that says something unknown")

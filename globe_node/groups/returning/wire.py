@@ -115,6 +115,8 @@ def parse_commit_request(body: bytes) -> CommitRequest:
     Raises:
         UnsupportedVersionError: another version.
         MalformedError: cut off, too long, or without a commit.
+
+    Spec: PROTOCOL.md section 11.5.
     """
     reader = _begin(body)
     group_id = reader.raw(GROUP_ID_BYTES)
@@ -130,6 +132,8 @@ def parse_commit_answer(body: bytes) -> CommitAnswer:
     Raises:
         UnsupportedVersionError: another version.
         MalformedError: cut off, too long, or of no known kind.
+
+    Spec: PROTOCOL.md section 11.5.
     """
     reader = _begin(body)
     kind = reader.u8()
@@ -155,6 +159,8 @@ def parse_info_request(body: bytes) -> InfoRequest:
     Raises:
         UnsupportedVersionError: another version.
         MalformedError: cut off or too long.
+
+    Spec: PROTOCOL.md section 11.5.
     """
     reader = _begin(body)
     group_id = reader.raw(GROUP_ID_BYTES)
@@ -168,6 +174,8 @@ def parse_info_answer(body: bytes) -> InfoAnswer:
     Raises:
         UnsupportedVersionError: another version.
         MalformedError: cut off or too long.
+
+    Spec: PROTOCOL.md section 11.5.
     """
     reader = _begin(body)
     info = reader.op(limits.MAX_WELCOME_BYTES, 1)
