@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from protocol import canonical
+from protocol.envelope import check_times, envelope_hash, parse_envelope, routing_id_of
 from protocol.groups.certificate import leaf_certificate_hash, verify_leaf_certificate, verify_standing_leaf
 from protocol.groups.credential import parse_identity
 from protocol.groups.extension import parse_consultation_extension
+from protocol.groups.sealed import frame_binding, kind_of, parse_invitation, parse_ordered_commit
 from protocol.groups.testimony.control import verify_control
 from protocol.groups.testimony.hub_receipt import (
     commit_hash,
@@ -23,14 +25,49 @@ from protocol.groups.testimony.joined import verify_joined
 from protocol.octets import parse_base64
 from protocol.signing.composite import parse_public_key
 from tests.support.refusals import value_or_reason
+from tests.vectors.catalogue import FILES
 from tests.vectors.files import Document, read_file, written
-from tests.vectors.groups import DIRECTORIES, FILES, facts
+from tests.vectors.groups import DIRECTORIES, facts
 
 Case = dict[str, Any]
 
 
 def judged_by(case: Case) -> tuple[Any, datetime]:
     return DIRECTORIES[case["directory"]], canonical.parse_moment(case["at"])
+
+
+def envelope(data: bytes, case: Case) -> None:
+    read, at = parse_envelope(data), canonical.parse_moment(case["at"])
+    frame = read.frame
+    check_times(frame, int(at.timestamp() * 1000))
+    if "value" in case:
+        assert case["value"] == {
+            "class": int(frame.envelope_class),
+            "sender": str(frame.sender),
+            "group": case["value"]["group"],
+            "routing_id": routing_id_of(bytes.fromhex(case["value"]["group"])).hex(),
+            "envelope_id": frame.envelope_id.hex(),
+            "created": str(frame.created_ms),
+            "expires": str(frame.expires_ms),
+            "sealed": read.sealed.hex(),
+            "authenticated_data": frame_binding(read.frame_bytes).hex(),
+        }
+        assert frame.routing_id.hex() == case["value"]["routing_id"]
+        assert envelope_hash(data) == case["hash"]
+
+
+def sealed_part(data: bytes, case: Case) -> None:
+    if case["kind"] == "application data":
+        said = kind_of(data)
+        assert said.name.lower() == case["value"]["says"]
+        return
+    part = parse_invitation(data) if case["kind"] == "invitation" else parse_ordered_commit(data)
+    assert part.to_bytes() == data
+    if "value" in case:
+        value = dict(case["value"])
+        assert [one.hex() for one in part.certificates] == value.pop("certificates")
+        assert {name: getattr(part, name).hex() for name in value} == value
+        assert part.digest == case["hash"]
 
 
 def leaf_certificate(data: bytes, case: Case) -> None:
@@ -78,6 +115,8 @@ def control(data: bytes, case: Case) -> None:
 
 
 READERS: dict[str, Callable[[bytes, Case], None]] = {
+    "envelopes.json": envelope,
+    "sealed_parts.json": sealed_part,
     "leaf_certificates.json": leaf_certificate,
     "identities.json": identity,
     "consultation_extensions.json": consultation_extension,
