@@ -299,6 +299,12 @@ def release(tx: Transaction, sender: AuthorityId, routing_ids: Collection[bytes]
     return len(positions)
 
 
+def waiting_routes(tx: Transaction, before_ms: int) -> set[bytes]:
+    """Return the routing ids of envelopes that nobody could open and that came before a moment."""
+    sql = "SELECT DISTINCT routing_id FROM inbox WHERE state = 0 AND opened = 0 AND received_ms < ?"
+    return {row[0] for row in driver_of(tx).execute(sql, (before_ms,))}
+
+
 def keep_opened(tx: Transaction, opened: Mapping[int, bytes]) -> None:
     """Put what was found in envelopes in place of their octets: they can't be opened a second time.
 

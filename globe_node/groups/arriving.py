@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What comes from others in a transaction: messages, commits that the hub has ordered, invitations.
 
-1. What is refused has changed nothing.
+1. What is refused has changed nothing, but for a commit that the hub has given its place: a member that can't
+   take that one has lost the group, and comes back into it.
 2. What belongs to a group or an epoch that is not here yet raises `AwaitedGroupError`: it is held and tried
    again, never refused for that.
 3. A message counts as its sender's only if the tree, the frame and the line name the same node.
@@ -22,6 +23,7 @@ from globe_node.groups.records import MemberRow
 from protocol.envelope import Envelope, Frame, routing_id_of
 from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.credential import parse_identity
+from protocol.groups.errors import NotKnownYetError
 from protocol.groups.extension import ConsultationExtension
 from protocol.groups.key_packages import verify_welcome_in_time
 from protocol.groups.opening import verify_opening
@@ -110,6 +112,8 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
 
     One that was taken before, for example as the answer to a commit of ours, changes nothing.
 
+    One that has its place and can't be taken leads to nowhere: the group is `lost`, and joined again.
+
     Raises:
         AwaitedGroupError: the epoch is not here yet.
         NotKnownYetError: a certificate, or the issuer of one, is not known here yet.
@@ -125,15 +129,28 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
     hub = parse_context_extensions(group.context.extensions).hub
     verify_place(receipt, hub=hub, group_id=link.group_id, epoch=group.epoch, commit=parcel.commit)
     policy = replace(book.policy(parcel.certificates), at=receipt.created)
-    outcome = _process(book, group, parcel.commit, policy)
-    if not isinstance(outcome, Committed):
-        raise UntrustedError("not a commit")
+    try:
+        outcome = _process(book, group, parcel.commit, policy)
+        if not isinstance(outcome, Committed):
+            raise UntrustedError("not a commit")
+        if outcome.group is not None:
+            verify_outcome(receipt, outcome.group.epoch_authenticator)
+    except NotKnownYetError:
+        raise
+    except RemoteProtocolError:  # the others may have taken it: nothing leads on from here
+        lose(book, link)
+        raise
     if outcome.group is None:
         book.end(link.consultation)
         return link
-    verify_outcome(receipt, outcome.group.epoch_authenticator)
     log_commit(book, link, group.epoch, parcel.commit, parcel.receipt)
     return book.enter(link, outcome.group, policy)
+
+
+def lose(book: GroupBook, link: LinkRow) -> None:
+    """Drop the secrets of a group that can't go on with them; it is joined again."""
+    records.drop_states(book.tx, [link.group_id])
+    book.put_link(replace(link, status=GroupStatus.LOST, changed_ms=book.now_ms))
 
 
 def take_invitation(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:

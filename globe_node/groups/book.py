@@ -90,7 +90,9 @@ class GroupBook:
         return link
 
     def put_link(self, link: LinkRow) -> None:
-        """Change what is known of a group."""
+        """Change what is known of a group; nothing is done with the secrets of a lost one."""
+        if link.status is GroupStatus.LOST:
+            self._held.pop(link.group_id, None)
         self._links[link.consultation] = link
         self._changed_links.add(link.consultation)
 

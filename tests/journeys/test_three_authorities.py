@@ -149,6 +149,22 @@ async def test_who_is_added_is_heard_where_that_is_not_known_yet(story: Story) -
 
 
 @told
+async def test_who_missed_a_change_of_keys_asks_for_it_and_hears_what_was_said_since(story: Story) -> None:
+    await story.ask(B, C)
+    story.cut = {(A, C)}
+    assert await story.nodes.nodes[B].member.renew(story.sent.consultation)
+    await story.say(B, MessageType.ACK, ACK)
+    assert await story.nodes.held(C) == 1
+    await asyncio.sleep(600)
+    assert await story.nodes.held(C) == 0
+    assert await story.sides(C) == {B: "ACKNOWLEDGED", C: "SENT"}
+    await story.mend()
+    for name in (A, B, C):
+        assert await story.sides(name) == {B: "ACKNOWLEDGED", C: "SENT"}
+        assert await story.evidence(name) == []
+
+
+@told
 async def test_who_is_removed_and_does_not_know_it_is_not_heard(story: Story) -> None:
     await story.ask(B, C)
     story.cut = {(A, C)}

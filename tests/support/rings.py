@@ -32,6 +32,7 @@ from tests.support.loops import run_inline
 A, B, C = (AuthorityId(name) for name in ("xa-acc", "xb-ibu", "xc-aco"))
 T = TypeVar("T")
 MAIN = NodeId("main")
+_TABLES = ("group_link", "group_core", "group_ratchet", "group_member", "group_commit")
 ENTROPY = SeededEntropy("returning")
 
 
@@ -162,6 +163,24 @@ class Ring:
     def lose(self, name: str) -> None:
         """Bring back a node from a backup: what is in none is gone."""
         self.houses[name].write(leave_out_secrets)
+        self.known[name] = KnownGroups()
+
+    def memory(self, name: str) -> dict[str, list[tuple[object, ...]]]:
+        """What a node's store knows of its groups at this moment."""
+        driver = driver_of(self.houses[name].database.writer)
+        return {table: driver.execute(f"SELECT * FROM {table}").fetchall() for table in _TABLES}
+
+    def put_back(self, name: str, memory: dict[str, list[tuple[object, ...]]]) -> None:
+        """Put a node's store back to what it knew before, as a copy of its disk would."""
+
+        def act(tx: Transaction) -> None:
+            driver = driver_of(tx)
+            for table, rows in memory.items():
+                driver.execute(f"DELETE FROM {table}")
+                for row in rows:
+                    driver.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+
+        self.houses[name].write(act)
         self.known[name] = KnownGroups()
 
     def later(self, **span: float) -> None:

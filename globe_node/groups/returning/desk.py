@@ -17,6 +17,7 @@ from globe_node.groups.returning.wire import (
     CommitRequest,
     InfoAnswer,
     InfoRequest,
+    LaterRequest,
     parse_commit_request,
     parse_info_request,
 )
@@ -44,14 +45,16 @@ class HubDesk:
         self._allowance = Allowance(bench.clock.monotonic, ASKS_A_MINUTE)
 
     async def commits(self, peer: PeerIdentity, body: bytes) -> bytes:
-        """Answer a request for a place.
+        """Answer a request for a place, or for the commits that somebody lacks.
 
         Raises:
-            RemoteProtocolError: as for `ordering.order`, or too many requests (`rate_limited`).
+            RemoteProtocolError: as for `ordering.order` and `later`, or too many requests (`rate_limited`).
             NodeError: this node can sign nothing now.
         """
         request = parse_commit_request(body)
         self._count(peer)
+        if isinstance(request, LaterRequest):
+            return (await self._bench.store.read(lambda tx: self._later(tx, peer, request))).to_bytes()
         answer, queued = await self._bench.store.write(lambda tx: self._order(tx, peer, request))
         self._bench.faults.point("groups.commits.ordered")
         if queued is not None:
@@ -81,6 +84,9 @@ class HubDesk:
         queued = None if ordered.outgoing is None else enqueue(tx, [ordered.outgoing], book.now_ms)
         self._bench.faults.point("groups.commits.before_commit")
         return ordered.answer, queued
+
+    def _later(self, tx: Transaction, peer: PeerIdentity, request: LaterRequest) -> CommitAnswer:
+        return ordering.later(GroupBook(self._bench, self._known, tx), peer, request)
 
     def _show(self, tx: Transaction, peer: PeerIdentity, request: InfoRequest) -> InfoAnswer:
         return ordering.show(GroupBook(self._bench, self._known, tx), peer, request)

@@ -51,6 +51,16 @@ def read_shown(link: LinkRow, answer: InfoAnswer) -> Shown:
     return Shown(answer, context.epoch, context.to_bytes(), roster)
 
 
+def shown_here(book: GroupBook, link: LinkRow) -> Shown:
+    """Return a group as it is here, to be compared with what members show.
+
+    Raises:
+        LocalProtocolError: it is not here.
+    """
+    context = book.require_group(link).context
+    return Shown(InfoAnswer(b"", ()), context.epoch, context.to_bytes(), link.roster)
+
+
 def choose(shown: Mapping[AuthorityId, Shown]) -> Shown:
     """Return what counts of what members show; there is at least one."""
     times = Counter(one.context for one in shown.values())

@@ -6,7 +6,9 @@
 3. Groups that are `lost` are looked for at the start and at intervals. Each that could not be brought back is
    tried again with growing pauses; a hub that refuses delays no other group.
 4. The hub itself comes back by what all members show; none of them may be missing.
-5. Who is back says so to all members in the same transaction: that it came from outside, in which epoch.
+5. What came and can't be opened may be ahead of us: the hub is asked for the commits that we lack. A hub that
+   finds its members ahead has been put back to an older state, and comes back.
+6. Who is back says so to all members in the same transaction: that it came from outside, in which epoch.
 """
 
 from collections.abc import Callable, Collection, Coroutine
@@ -14,6 +16,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from globe_node.delivery import inbox
 from globe_node.delivery.link import Operation, Transport
 from globe_node.delivery.outbox import Outgoing, Queued, enqueue
 from globe_node.delivery.peers import PeerBook
@@ -30,6 +33,7 @@ from globe_node.groups.returning.wire import (
     CommitAnswer,
     InfoAnswer,
     InfoRequest,
+    LaterRequest,
     parse_commit_answer,
     parse_info_answer,
 )
@@ -47,6 +51,8 @@ REQUEST_SECONDS = 20.0
 LOOK_SECONDS = 60.0
 """How often it is looked for groups that are lost."""
 GROUPS_AT_ONCE = 64
+AHEAD_MS = 120_000
+"""How long something that can't be opened waits before we ask whether we lack a commit."""
 _WITHOUT_IT = (ReasonCode.NOT_FOUND, ReasonCode.REFUSED)
 """What a member says that has no such group, or not any more."""
 TRIES = 3
@@ -103,19 +109,23 @@ class Member:
             await self._bench.clock.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Try to bring back each group that is lost and whose pause is over."""
-        lost = await self._bench.store.look(
-            lambda tx: records.links_with(tx, GroupStatus.LOST, GROUPS_AT_ONCE)
-        )
-        for link in lost:
+        """Try to bring back each group that is lost, and to catch up where others are ahead."""
+        for link in await self._bench.store.look(self._wanting):
             failures, until = self._failures.get(link.consultation, (0, 0.0))
             if self._bench.clock.monotonic() < until:
                 continue
-            if await self.come_back(link):
+            if await (self.come_back(link) if link.status is GroupStatus.LOST else self.catch_up(link)):
                 self._failures.pop(link.consultation, None)
                 continue
             pause = delivery.pause_seconds(failures + 1, delivery.even_fraction(self._bench.entropy))
             self._failures[link.consultation] = failures + 1, self._bench.clock.monotonic() + pause
+
+    def _wanting(self, tx: Transaction) -> list[LinkRow]:
+        """Return groups that are lost, and those for which something came that is ahead of them."""
+        lost = records.links_with(tx, GroupStatus.LOST, GROUPS_AT_ONCE)
+        routes = inbox.waiting_routes(tx, self._bench.now_ms() - AHEAD_MS)
+        waited_for = records.links_by_route(tx, sorted(routes))
+        return [*lost, *(link for link in waited_for if link.status is GroupStatus.OPEN)]
 
     # --- what is asked for ------------------------------------------------------------------------------
 
@@ -131,6 +141,11 @@ class Member:
             return await self._guarded(self._come_back_as_hub(link) if is_hub else self._come_back(link))
         finally:
             self._resyncing.discard(link.consultation)
+
+    async def catch_up(self, link: LinkRow) -> bool:
+        """Take the commits that an open group lacks here; return whether there were any."""
+        is_hub = link.hub == str(self._bench.name)
+        return await self._guarded(self._hear_members(link) if is_hub else self._ask_for_later(link))
 
     async def _guarded(self, work: Coroutine[Any, Any, bool]) -> bool:
         """Do something that may fail for now; a fault of the store that does not pass goes on."""
@@ -173,21 +188,52 @@ class Member:
                 return True
         return False
 
+    async def _ask_for_later(self, lacking: LinkRow) -> bool:
+        consultation, hub, progress = lacking.consultation, _hub_of(lacking), False
+        while True:
+            request = LaterRequest(lacking.group_id, (await self._link(consultation)).epoch).to_bytes()
+            try:
+                answer = parse_commit_answer(await self._ask(hub, Operation.COMMITS, request))
+            except PeerUnreachableError as error:
+                if error.code is ReasonCode.EXPIRED:
+                    await self._in_book(lambda book: arriving.lose(book, _require(book, consultation)))
+                raise
+            if not answer.earlier:
+                return progress
+            await self._catch_up(consultation, answer)
+            progress = True
+            self._announce(None)
+
     async def _come_back_as_hub(self, link: LinkRow) -> bool:
         shown = await self._shown_by_all(link)
-        if not shown:
-            return False
+        if shown:
+            await self._enter_again(link, hub_return.choose(shown))
+        return bool(shown)
 
+    async def _hear_members(self, link: LinkRow) -> bool:
+        """See whether our memory of a group of which we are the hub is older than that of its members."""
+        shown = await self._shown_by_all(link)
+        ours = await self._in_book(
+            lambda book: hub_return.shown_here(book, _require(book, link.consultation))
+        )
+        chosen = hub_return.choose({**shown, self._bench.name.authority: ours})
+        if chosen.epoch <= ours.epoch:
+            return False
+        self._bench.log.warning("our memory of a group is old", code=ReasonCode.SEQUENCE_GAP)
+        await self._enter_again(link, chosen)
+        return True
+
+    async def _enter_again(self, link: LinkRow, chosen: Shown) -> None:
         def enter(book: GroupBook) -> Queued | None:
-            before = _require(book, link.consultation)
-            entered, outgoing = hub_return.enter_again(book, before, hub_return.choose(shown))
+            arriving.lose(book, _require(book, link.consultation))
+            entered, outgoing = hub_return.enter_again(book, _require(book, link.consultation), chosen)
             if not outgoing:
                 return None
+            release(book, entered)
             return enqueue(book.tx, [*outgoing, _announcement(book, entered, JoinedBy.RESYNC)], book.now_ms)
 
         self._announce(await self._in_book(enter))
         self._bench.log.info("came back into a group")
-        return True
 
     async def _shown_by_all(self, link: LinkRow) -> dict[AuthorityId, Shown]:
         """Let every member show the group, also those whom only others name.
@@ -242,6 +288,7 @@ class Member:
     ) -> None:
         def take(book: GroupBook) -> Queued | None:
             link = committing.take_place(book, _require(book, consultation), pending, answer)
+            release(book, link)
             said = None if by is None else _announcement(book, link, by)
             return None if said is None else enqueue(book.tx, [said], book.now_ms)
 
@@ -257,17 +304,13 @@ class Member:
     async def _catch_up(self, consultation: ConsultationId, answer: CommitAnswer) -> None:
         """Take what came first; a group that can't, as after a crash before our receipt came, is lost."""
         try:
-            await self._in_book(lambda book: committing.catch_up(book, _require(book, consultation), answer))
+            await self._in_book(
+                lambda book: release(book, committing.catch_up(book, _require(book, consultation), answer))
+            )
         except NotKnownYetError:
             raise
         except RemoteProtocolError:
-            link = await self._link(consultation)
-
-            def lose(tx: Transaction) -> None:
-                records.drop_states(tx, [link.group_id])
-                records.mark_lost(tx, [link.group_id], self._bench.now_ms())
-
-            await self._bench.store.write(lose)
+            await self._in_book(lambda book: arriving.lose(book, _require(book, consultation)))
             raise
 
     async def _link(self, consultation: ConsultationId) -> LinkRow:
@@ -286,6 +329,12 @@ class Member:
 
 def _returning(book: GroupBook, *, link: LinkRow, shown: InfoAnswer) -> Pending | None:
     return committing.come_back(book, _require(book, link.consultation), shown)
+
+
+def release(book: GroupBook, link: LinkRow) -> None:
+    """Let intake look again at what waited for this epoch."""
+    for member in link.roster:
+        inbox.release(book.tx, member, {link.routing_id}, book.now_ms)
 
 
 def _hub_of(link: LinkRow) -> AuthorityId:

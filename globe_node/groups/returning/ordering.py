@@ -26,6 +26,7 @@ from globe_node.groups.returning.wire import (
     CommitRequest,
     InfoAnswer,
     InfoRequest,
+    LaterRequest,
     Place,
 )
 from globe_node.groups.workbench import moment_at
@@ -95,6 +96,21 @@ def order(book: GroupBook, peer: PeerIdentity, request: CommitRequest) -> Orderi
     entered = book.enter(link, outcome.group, policy)
     parcel = OrderedCommit(request.commit, receipt, (request.certificate,) if request.certificate else ())
     return Ordering(CommitAnswer(receipt), parcel_for(book, entered, parcel, besides=peer.authority), entered)
+
+
+def later(book: GroupBook, peer: PeerIdentity, request: LaterRequest) -> CommitAnswer:
+    """Return the commits that a member lacks, from its epoch on; none, if it is in the newest.
+
+    Raises:
+        RemoteProtocolError: not for this peer (`refused`), in an epoch to come (`sequence_gap`), or so far
+            behind that they are gone (`expired`).
+    """
+    _, group = _group_for(book, peer, request.group_id)
+    if request.epoch > group.epoch:
+        raise RemoteProtocolError("a member in an epoch to come", code=ReasonCode.SEQUENCE_GAP)
+    if request.epoch == group.epoch:
+        return CommitAnswer()
+    return _answer_behind(book, group, request.epoch, b"")
 
 
 def show(book: GroupBook, peer: PeerIdentity, request: InfoRequest) -> InfoAnswer:

@@ -3,9 +3,12 @@
 
 1. A commit that is sent again gets the same answer: the receipt that it got.
 2. A commit that came too late gets those that were first, in order, with their receipts.
-3. Certificates stand once, whatever number of leaves name them.
+3. Who lacks commits asks for those from its epoch on, and gets them as one does that came too late; there may
+   be none.
+4. Certificates stand once, whatever number of leaves name them.
 
-commit request = u8 1 || group (32) || op(commit, an MLSMessage) || op(leaf certificate, or empty)
+commit request = u8 1 || group (32) || u8 1 || op(commit, an MLSMessage) || op(leaf certificate, or empty)
+               | u8 1 || group (32) || u8 2 || u64 epoch
 commit answer  = u8 1 || u8 1 || op(hub receipt)
                | u8 1 || u8 2 || u8 n || n * (op(commit) || op(hub receipt)) || certificates
 info request   = u8 1 || group (32)
@@ -25,6 +28,7 @@ from protocol.octets import Reader, Writer
 MAX_COMMITS = 16
 """Commits that one answer brings; who is further behind asks again."""
 _VERSION = 1
+_PLACE, _LATER = 1, 2
 _ORDERED, _BEHIND = 1, 2
 
 
@@ -44,8 +48,25 @@ class CommitRequest:
 
     def to_bytes(self) -> bytes:
         """Write the request."""
-        writer = Writer().u8(_VERSION).raw(self.group_id)
+        writer = Writer().u8(_VERSION).raw(self.group_id).u8(_PLACE)
         return writer.op(self.commit).op(self.certificate).to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class LaterRequest:
+    """The wish of a member for the commits that it lacks.
+
+    Attributes:
+        group_id: the group.
+        epoch: in which the member is.
+    """
+
+    group_id: bytes
+    epoch: int
+
+    def to_bytes(self) -> bytes:
+        """Write the request."""
+        return Writer().u8(_VERSION).raw(self.group_id).u8(_LATER).u64(self.epoch).to_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +82,7 @@ class CommitAnswer:
     """What the hub says to a commit.
 
     Attributes:
-        receipt: of the commit that was asked for; empty if others were first.
+        receipt: of the commit that was asked for; empty if others were first, or nothing was to be ordered.
         earlier: those others, in order.
         certificates: of the leaves of the group as it is now, if others were first.
     """
@@ -109,17 +130,24 @@ class InfoAnswer:
         return _with_certificates(Writer().u8(_VERSION).op(self.info), self.certificates)
 
 
-def parse_commit_request(body: bytes) -> CommitRequest:
+def parse_commit_request(body: bytes) -> CommitRequest | LaterRequest:
     """Read a request.
 
     Raises:
         UnsupportedVersionError: another version.
-        MalformedError: cut off, too long, or without a commit.
+        MalformedError: cut off, too long, without a commit, or of no known kind.
 
     Spec: PROTOCOL.md section 11.5.
     """
     reader = _begin(body)
     group_id = reader.raw(GROUP_ID_BYTES)
+    kind = reader.u8()
+    if kind == _LATER:
+        later = LaterRequest(group_id, reader.u64())
+        reader.finish()
+        return later
+    if kind != _PLACE:
+        raise MalformedError("a request of no known kind", code=ReasonCode.BAD_FIELD)
     commit = reader.op(limits.MAX_COMMIT_BYTES, 1)
     certificate = reader.op(MAX_LEAF_CERTIFICATE_BYTES)
     reader.finish()
@@ -144,8 +172,8 @@ def parse_commit_answer(body: bytes) -> CommitAnswer:
     if kind != _BEHIND:
         raise MalformedError("an answer of no known kind", code=ReasonCode.BAD_FIELD)
     count = reader.u8()
-    if not 1 <= count <= MAX_COMMITS:
-        raise MalformedError("no commits, or too many", code=ReasonCode.TOO_LARGE)
+    if count > MAX_COMMITS:
+        raise MalformedError("too many commits", code=ReasonCode.TOO_LARGE)
     earlier = tuple(
         Place(reader.op(limits.MAX_COMMIT_BYTES, 1), reader.op(MAX_HUB_RECEIPT_BYTES, 1))
         for _ in range(count)

@@ -16,6 +16,7 @@ from globe_node.groups.returning.ordering import order
 from globe_node.groups.returning.wire import (
     CommitRequest,
     InfoRequest,
+    LaterRequest,
     parse_commit_answer,
     parse_info_answer,
 )
@@ -56,9 +57,11 @@ def made(ring: Ring, name: str) -> CommitRequest:
     return ring.at(name, lambda book: committing.renew(book, ring.link(name))).request
 
 
-def ask(ring: Ring, name: str, request: CommitRequest | InfoRequest, node: str = MAIN) -> bytes:
+def ask(
+    ring: Ring, name: str, request: CommitRequest | LaterRequest | InfoRequest, node: str = MAIN
+) -> bytes:
     peer = PeerIdentity(AuthorityId(name), NodeId(node))
-    kind = ring.desk.commits if isinstance(request, CommitRequest) else ring.desk.group_info
+    kind = ring.desk.group_info if isinstance(request, InfoRequest) else ring.desk.commits
     return run_inline(kind(peer, request.to_bytes()))
 
 

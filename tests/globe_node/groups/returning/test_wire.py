@@ -14,6 +14,7 @@ from globe_node.groups.returning.wire import (
     CommitRequest,
     InfoAnswer,
     InfoRequest,
+    LaterRequest,
     Place,
     parse_commit_answer,
     parse_commit_request,
@@ -28,7 +29,7 @@ some = st.binary(min_size=1, max_size=40)
 group_ids = st.binary(min_size=32, max_size=32)
 certificates = st.lists(some, max_size=3).map(tuple)
 ordered = st.builds(CommitAnswer, some)
-places = st.lists(st.builds(Place, some, some), min_size=1, max_size=3).map(tuple)
+places = st.lists(st.builds(Place, some, some), max_size=3).map(tuple)
 behind = st.builds(CommitAnswer, st.just(b""), places, certificates)
 PARSERS: tuple[Callable[[bytes], object], ...] = (
     parse_commit_request,
@@ -38,9 +39,13 @@ PARSERS: tuple[Callable[[bytes], object], ...] = (
 )
 
 
-@given(st.builds(CommitRequest, group_ids, some, some | st.just(b"")), ordered | behind)
+@given(
+    st.builds(CommitRequest, group_ids, some, some | st.just(b""))
+    | st.builds(LaterRequest, group_ids, st.integers(0, 2**64 - 1)),
+    ordered | behind,
+)
 def test_what_is_said_about_commits_is_read_as_it_was_written(
-    request: CommitRequest, answer: CommitAnswer
+    request: CommitRequest | LaterRequest, answer: CommitAnswer
 ) -> None:
     assert parse_commit_request(request.to_bytes()) == request
     assert parse_commit_answer(answer.to_bytes()) == answer
@@ -70,7 +75,7 @@ def test_any_bytes(parse: Callable[[bytes], object], data: bytes) -> None:
         (parse_commit_request, b"\2", ReasonCode.BAD_VERSION),
         (parse_info_answer, b"\2", ReasonCode.BAD_VERSION),
         (parse_commit_answer, b"\1\3", ReasonCode.BAD_FIELD),
-        (parse_commit_answer, b"\1\2\0\0", ReasonCode.TOO_LARGE),
+        (parse_commit_request, b"\1" + bytes(32) + b"\3", ReasonCode.BAD_FIELD),
         (parse_commit_answer, bytes((1, 2, MAX_COMMITS + 1)), ReasonCode.TOO_LARGE),
         (
             parse_info_answer,
