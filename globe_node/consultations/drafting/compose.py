@@ -259,7 +259,7 @@ class SubmitTransaction:
                 f"there are no keys of {missing} here yet; it has been asked for them"
                 if is_out
                 else "this consultation has not gone out yet itself",
-                hint="Try again in a minute; `status` shows whose keys are waited for.",
+                hint="Try again in a minute; `health` shows whose keys are waited for.",
                 code=ReasonCode.AWAITING_KEYS,
             )
 
