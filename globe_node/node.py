@@ -21,6 +21,7 @@ from typing import Any
 from globe_node.audit.log import AuditLog, LogName
 from globe_node.audit.vault import DerivedPeriodKeys, Vault
 from globe_node.clock import Clock
+from globe_node.consultations.casebook import KnownRequests
 from globe_node.consultations.drafting.sealing import Sealer
 from globe_node.consultations.intake import Intake
 from globe_node.consultations.office import Office
@@ -234,6 +235,7 @@ def build_node(parts: NodeParts) -> Node:
         log=parts.log,
         bench=bench,
         known=KnownGroups(),
+        requests=KnownRequests(),
     )
     tasks = TaskBook()
     delivery = _build_delivery(parts, office, book, tasks)

@@ -9,6 +9,7 @@
    added it.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +25,11 @@ from protocol.messages.membership import Members
 from protocol.messages.parse import Body, parse_body
 from protocol.messages.request import ConsultRequest
 from protocol.record import Record, parse_signed_record
+
+REMEMBERED_REQUESTS = 512
+"""Requests that are held in memory; the one used longest ago goes first."""
+REMEMBERED_BYTES = 16 * 1024
+"""A longer request is read again each time."""
 
 
 @dataclass(slots=True)
@@ -81,11 +87,36 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """What was asked of whom."""
 
     sides: frozenset[str]
     request: ConsultRequest | None = field(repr=False)
+
+
+class KnownRequests:
+    """What was asked, by the hash of the record that says it; kept between transactions, in memory alone.
+
+    A hash stands for one content whatever becomes of a transaction, so nothing here is ever wrong.
+    """
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[Digest, Asked] = OrderedDict()
+
+    def find(self, digest: Digest) -> Asked | None:
+        """Return what a record asks, if it is remembered."""
+        found = self._asked.get(digest)
+        if found is not None:
+            self._asked.move_to_end(digest)
+        return found
+
+    def keep(self, digest: Digest, asked: Asked, size: int) -> None:
+        """Remember what a record asks, unless the record is long."""
+        if size > REMEMBERED_BYTES:
+            return
+        self._asked[digest] = asked
+        if len(self._asked) > REMEMBERED_REQUESTS:
+            self._asked.popitem(last=False)
 
 
 class Casebook:
@@ -95,6 +126,7 @@ class Casebook:
         tx: the transaction.
         me: this authority.
         open_record: opens a record that was sealed at rest.
+        known: requests that were read before.
         consultations: the ids that the batch names.
         record_ids: the ids whose hashes the batch asks for.
     """
@@ -104,14 +136,16 @@ class Casebook:
         tx: Transaction,
         me: AuthorityId,
         open_record: Callable[[RecordId, bytes], bytes],
+        known: KnownRequests,
         *,
         consultations: Collection[ConsultationId],
         record_ids: Collection[RecordId],
     ) -> None:
         self._tx = tx
         self._open_record = open_record
+        self._known = known
         self._bodies: dict[RecordId, Body] = {}
-        self._asked: dict[ConsultationId, list[_Asked]] = {}
+        self._asked: dict[ConsultationId, list[Asked]] = {}
         self._loaded: set[ConsultationId] = set()
         self._members: dict[Digest, frozenset[AuthorityId]] = {}
         self._hashes: dict[RecordId, Digest] = records.record_hashes(tx, record_ids)
@@ -160,12 +194,22 @@ class Casebook:
         """Return what was asked of one authority, if the record that says it is here."""
         if case.id not in self._loaded:
             self._loaded.add(case.id)
-            for row in records.of_types(self._tx, case.id, [one for one in MessageType if one.opens]):
-                record = self._open(row)
-                asked = _asked_by(record, parse_body(record.type, record.body))
-                self._asked.setdefault(case.id, []).insert(0, asked)
+            for record_id, digest in records.openings_of(self._tx, case.id, case.roster.requester):
+                self._asked.setdefault(case.id, []).insert(0, self._asked_in(record_id, digest))
         known = self._asked.get(case.id, [])
         return next((one.request for one in reversed(known) if side in one.sides), None)
+
+    def _asked_in(self, record_id: RecordId, digest: Digest) -> Asked:
+        """Return what a record that is here asks."""
+        found = self._known.find(digest)
+        if found is None:
+            signed = parse_signed_record(
+                self._open_record(record_id, records.application_data(self._tx, record_id))
+            )
+            record = signed.content
+            found = _asked_by(record, parse_body(record.type, record.body))
+            self._known.keep(digest, found, len(signed.record))
+        return found
 
     def members_at(self, case: Case, digest: str) -> frozenset[AuthorityId] | None:
         """Return who took part after a record of the requester, or None if it is not here."""
@@ -188,16 +232,14 @@ class Casebook:
             waiting = [side for side, state in roster.sides.items() if state is State.CLARIFYING]
             return self._newest_questions(case, waiting[0]) if len(waiting) == 1 else None
         to = roster.recipients(case.me) if case.me == roster.requester else (roster.requester,)
-        row = records.newest(self._tx, case.id, authors=to) or records.newest(self._tx, case.id)
-        return None if row is None else row.record_id
+        return records.newest_by(self._tx, case.id, to) or records.newest(self._tx, case.id)
 
     def _newest_questions(self, case: Case, asker: AuthorityId) -> RecordId | None:
         """Return the newest questions back of one requested authority."""
         known = self._questions.get((case.id, asker))
         if known is not None:
             return known
-        row = records.newest(self._tx, case.id, authors=(asker,), types=(MessageType.CLARIFICATION_REQUEST,))
-        return None if row is None else row.record_id
+        return records.newest_by(self._tx, case.id, [asker], MessageType.CLARIFICATION_REQUEST)
 
     def act_of(self, case: Case, record: Record, content: Content) -> Act:
         """Return a record as far as it moves sides."""
@@ -280,10 +322,10 @@ class Casebook:
         records.put_heads(self._tx, [self._cases[one].heads[who] for one, who in sorted(self._moved_heads)])
 
 
-def _asked_by(record: Record, body: Body) -> _Asked:
+def _asked_by(record: Record, body: Body) -> Asked:
     if isinstance(body, Members):
-        return _Asked(frozenset(body.added), body.request)
-    return _Asked(frozenset(record.recipients), body if isinstance(body, ConsultRequest) else None)
+        return Asked(frozenset(body.added), body.request)
+    return Asked(frozenset(record.recipients), body if isinstance(body, ConsultRequest) else None)
 
 
 def roster_of(row: ConsultationRow) -> Roster:

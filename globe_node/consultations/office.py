@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from globe_node.audit.log import AuditLog
 from globe_node.clock import Clock
+from globe_node.consultations.casebook import KnownRequests
 from globe_node.consultations.moments import unix_milliseconds
 from globe_node.directory.register import Register
 from globe_node.errors import NodeError, NotFoundError, NotPermittedError
@@ -32,6 +33,7 @@ class Office:
         incarnation: 16 hex digits, another after every restore.
         bench: what the room of groups works with.
         known: groups that are held in memory.
+        requests: requests that are held in memory.
     """
 
     store: Store
@@ -45,6 +47,7 @@ class Office:
     log: EventLog
     bench: Workbench
     known: KnownGroups
+    requests: KnownRequests
 
     def book(self, tx: Transaction) -> GroupBook:
         """Return the groups of consultations, for one transaction."""

@@ -286,6 +286,10 @@ class _Lookup:
 
 
 _RECORD_COLUMNS = [column for column in RECORD.c if column.name != "position"]
+_SELECT_RECORD = str(select(*_RECORD_COLUMNS).compile(dialect=dialect()))
+_SELECT_HASH = "SELECT record_id, record_hash FROM record"
+_SELECT_LAST = "SELECT position, record_id FROM record WHERE position = (SELECT max(position) FROM record"
+_OPENING = tuple(one for one in MessageType if one.opens)
 _WRITE_CONSULTATIONS = _Write(ConsultationRow, CONSULTATION, "sides", "state", "updated_ms")
 _WRITE_HEADS = _Write(HeadRow, CHAIN_HEAD, "incarnation", "author_seq", "record_hash")
 _WRITE_RECORDS = _Write(RecordRow, RECORD)
@@ -338,8 +342,14 @@ def record_hashes(tx: Transaction, ids: Collection[RecordId]) -> dict[RecordId, 
 
 def record(tx: Transaction, record_id: RecordId) -> RecordRow | None:
     """Return one record."""
-    row = tx.execute(select(*_RECORD_COLUMNS).where(RECORD.c.record_id == record_id)).one_or_none()
+    row = driver_of(tx).execute(f"{_SELECT_RECORD} WHERE record_id = ?", (record_id,)).fetchone()
     return None if row is None else RecordRow(*row)
+
+
+def application_data(tx: Transaction, record_id: RecordId) -> bytes:
+    """Return the sealed part of a record that is here."""
+    sql = "SELECT application_data FROM record WHERE record_id = ?"
+    return bytes(driver_of(tx).execute(sql, (record_id,)).fetchone()[0])
 
 
 def records_of(tx: Transaction, consultation: ConsultationId) -> list[RecordRow]:
@@ -348,42 +358,44 @@ def records_of(tx: Transaction, consultation: ConsultationId) -> list[RecordRow]
     return [RecordRow(*row) for row in tx.execute(query)]
 
 
-def newest(
+def newest(tx: Transaction, consultation: ConsultationId) -> RecordId | None:
+    """Return the newest record of a consultation."""
+    row = driver_of(tx).execute(f"{_SELECT_LAST} WHERE consultation = ?)", (consultation,)).fetchone()
+    return None if row is None else RecordId(row[1])
+
+
+def newest_by(
     tx: Transaction,
     consultation: ConsultationId,
-    *,
-    authors: Collection[AuthorityId] = (),
-    types: Sequence[str] = (),
-) -> RecordRow | None:
-    """Return the newest record of a consultation, by some authors and of some types if they are named."""
-    query = select(*_RECORD_COLUMNS).where(RECORD.c.consultation == consultation)
-    if authors:
-        query = query.where(RECORD.c.author.in_(authors))
-    if types:
-        query = query.where(RECORD.c.type.in_(types))
-    row = tx.execute(query.order_by(RECORD.c.position.desc()).limit(1)).one_or_none()
-    return None if row is None else RecordRow(*row)
+    authors: Iterable[AuthorityId],
+    message_type: MessageType | None = None,
+) -> RecordId | None:
+    """Return the newest record of some authors in a consultation, of one type if it is named."""
+    more: tuple[str, ...] = ()
+    sql = f"{_SELECT_LAST} WHERE consultation = ? AND author = ?)"
+    if message_type is not None:
+        sql, more = f"{_SELECT_LAST} WHERE consultation = ? AND author = ? AND type = ?)", (message_type,)
+    rows = (driver_of(tx).execute(sql, (consultation, author, *more)).fetchone() for author in authors)
+    found = [(row[0], RecordId(row[1])) for row in rows if row is not None]
+    return max(found)[1] if found else None
 
 
 def with_hash(
     tx: Transaction, consultation: ConsultationId, author: AuthorityId, digest: Digest
 ) -> RecordRow | None:
     """Return the record of an author that has this hash."""
-    query = select(*_RECORD_COLUMNS).where(
-        RECORD.c.consultation == consultation, RECORD.c.author == author, RECORD.c.record_hash == digest
-    )
-    row = tx.execute(query.limit(1)).one_or_none()
+    sql = f"{_SELECT_RECORD} WHERE consultation = ? AND author = ? AND record_hash = ? LIMIT 1"
+    row = driver_of(tx).execute(sql, (consultation, author, digest)).fetchone()
     return None if row is None else RecordRow(*row)
 
 
-def of_types(tx: Transaction, consultation: ConsultationId, types: Sequence[str]) -> list[RecordRow]:
-    """Return the records of a consultation that are of some types, newest first."""
-    query = (
-        select(*_RECORD_COLUMNS)
-        .where(RECORD.c.consultation == consultation, RECORD.c.type.in_(types))
-        .order_by(RECORD.c.position.desc())
-    )
-    return [RecordRow(*row) for row in tx.execute(query)]
+def openings_of(
+    tx: Transaction, consultation: ConsultationId, author: AuthorityId
+) -> list[tuple[RecordId, Digest]]:
+    """Return id and hash of an author's records that open a consultation for somebody, newest first."""
+    sql = f"{_SELECT_HASH} WHERE consultation = ? AND author = ? AND type IN (?, ?) ORDER BY position DESC"
+    rows = driver_of(tx).execute(sql, (consultation, author, *_OPENING))
+    return [(RecordId(record_id), Digest(digest)) for record_id, digest in rows]
 
 
 def has_reply(tx: Transaction, consultation: ConsultationId, author: AuthorityId, to: RecordId) -> bool:

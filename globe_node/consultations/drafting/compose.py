@@ -36,6 +36,7 @@ from globe_node.groups import hub
 from globe_node.groups.links import GroupStatus
 from globe_node.store.door import Transaction
 from protocol.codes.handling import effective_handling
+from protocol.codes.message_types import MessageType
 from protocol.consultations.content import verify_content, verify_reply
 from protocol.consultations.roster import Roster, opened_by
 from protocol.consultations.table import State
@@ -156,6 +157,7 @@ class SubmitTransaction:
             tx,
             office.node_keys.authority,
             office.open_record,
+            office.requests,
             consultations={composed.consultation for composed in work},
             record_ids={composed.draft.in_reply_to for composed in work if composed.draft.in_reply_to},
         )
@@ -325,11 +327,16 @@ class SubmitTransaction:
             side = plan.case.side_of(record.author.authority)
             request = self._casebook.request_of(plan.case, side) if record.type in REPLIES else None
             if request is not None:
-                question = self._casebook.body_of(RecordId(record.in_reply_to))
-                asked = question if isinstance(question, ClarificationRequest) else None
-                verify_reply(content.body, request, asked)
+                verify_reply(content.body, request, self._questions(record))
         except RemoteProtocolError as error:
             raise LocalProtocolError(str(error), code=error.code) from None
+
+    def _questions(self, record: Record) -> ClarificationRequest | None:
+        """Return the questions that a clarification replies to."""
+        if record.type is not MessageType.CLARIFICATION:
+            return None
+        question = self._casebook.body_of(RecordId(record.in_reply_to))
+        return question if isinstance(question, ClarificationRequest) else None
 
     def _new_case(self, composed: Composed) -> Case:
         sealed = self._office.node_keys.storage.seal(

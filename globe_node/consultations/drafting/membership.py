@@ -68,7 +68,7 @@ def draft_of(tx: Transaction, storage: StorageKey, me: AuthorityId, change: Chan
         )
     asked = change.request
     if change.added and asked is None:
-        asked = _first_request(tx, storage, change.consultation)
+        asked = _first_request(tx, storage, me, change.consultation)
     body: dict[str, JSONValue] = {
         "roster": sorted(roster.members.union(change.added).difference(change.removed)),
         "reason": change.reason,
@@ -93,15 +93,18 @@ def _named(change: Change) -> Mapping[str, tuple[AuthorityId, ...]]:
     return {"added": change.added, "removed": change.removed}
 
 
-def _first_request(tx: Transaction, storage: StorageKey, consultation: ConsultationId) -> Draft:
-    rows = records.of_types(tx, consultation, (MessageType.CONSULT_REQUEST,))
-    if not rows:
+def _first_request(
+    tx: Transaction, storage: StorageKey, me: AuthorityId, consultation: ConsultationId
+) -> Draft:
+    first = records.newest_by(tx, consultation, [me], MessageType.CONSULT_REQUEST)
+    row = None if first is None else records.record(tx, first)
+    if row is None:
         raise NodeError(
             "the request that opened this consultation is not here",
             hint="Say with --file what the new member is asked.",
             code=ReasonCode.NOT_FOUND,
         )
-    return _as_draft(casefile.open_row(storage, rows[-1]))
+    return _as_draft(casefile.open_row(storage, row))
 
 
 def _as_draft(signed: SignedRecord) -> Draft:

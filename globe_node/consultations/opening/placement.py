@@ -97,6 +97,7 @@ class IntakeTransaction:
             self._tx,
             self._me,
             self._office.open_record,
+            self._office.requests,
             consultations={record.consultation for record in opened},
             record_ids={record.record_id for record in opened},
         )
@@ -121,7 +122,12 @@ class IntakeTransaction:
     def give_up(self, held: HeldEnvelope) -> Placed:
         """Count a failure of ours against an envelope that could not be handled alone."""
         self._casebook = Casebook(
-            self._tx, self._me, self._office.open_record, consultations=(), record_ids=()
+            self._tx,
+            self._me,
+            self._office.open_record,
+            self._office.requests,
+            consultations=(),
+            record_ids=(),
         )
         self._count(held)
         return Placed(self._store(), (), regrouped=False)
@@ -298,10 +304,12 @@ class IntakeTransaction:
         request = self._casebook.request_of(case, case.side_of(record.author.authority))
         if request is None:
             return
-        question = self._casebook.body_of(RecordId(record.in_reply_to)) if record.in_reply_to else None
-        if opened.content.message_type is MessageType.CLARIFICATION and question is None:
-            return
-        asked = question if isinstance(question, ClarificationRequest) else None
+        asked = None
+        if record.type is MessageType.CLARIFICATION:
+            question = self._casebook.body_of(RecordId(record.in_reply_to)) if record.in_reply_to else None
+            if question is None:
+                return
+            asked = question if isinstance(question, ClarificationRequest) else None
         verify_reply(opened.content.body, request, asked)
 
     def _row(self, opened: Opened) -> RecordRow:
