@@ -42,6 +42,7 @@ from globe_node.groups.known import KnownGroups
 from globe_node.groups.packages.supply import Supply
 from globe_node.groups.returning.desk import HubDesk
 from globe_node.groups.returning.member import Member
+from globe_node.groups.upkeep.caretaker import Caretaker
 from globe_node.groups.workbench import Workbench
 from globe_node.logs import EventLog
 from globe_node.neighbours.book import DirectoryBook
@@ -132,6 +133,7 @@ class Node:
         keeper: renews the seals of group secrets.
         supply: gives and gets key packages.
         member: has our commits placed by hubs, and brings back groups that are lost.
+        caretaker: takes out of groups what fell, and gives members new keys in them.
     """
 
     parts: NodeParts
@@ -149,6 +151,7 @@ class Node:
     keeper: Keeper
     supply: Supply
     member: Member
+    caretaker: Caretaker
     _tasks: TaskBook = field(repr=False)
 
     @property
@@ -193,6 +196,7 @@ class Node:
             self.sealer.run,
             self.keeper.run,
             self.member.run,
+            self.caretaker.run,
         )
 
     @asynccontextmanager
@@ -247,6 +251,7 @@ def build_node(parts: NodeParts) -> Node:
     )
     register.subscribe(lambda _state: delivery.courier.directory_changed())
     register.subscribe(lambda _state: delivery.intake.wake())
+    register.subscribe(delivery.caretaker.look)
     return Node(
         parts=parts,
         register=register,
@@ -263,6 +268,7 @@ def build_node(parts: NodeParts) -> Node:
         sealer=delivery.sealer,
         supply=delivery.supply,
         member=delivery.member,
+        caretaker=delivery.caretaker,
         _tasks=tasks,
     )
 
@@ -282,6 +288,7 @@ class _Delivery:
     supply: Supply
     sealer: Sealer
     member: Member
+    caretaker: Caretaker
 
 
 def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks: TaskBook) -> _Delivery:
@@ -298,21 +305,8 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
 
     rounds = Rounds(_rounds_tools(parts, office, book), heard, top_up)
     supply = Supply(office.bench, parts.transport, book, spawn=tasks.spawn, refresh=rounds.want)
-    courier = Courier(
-        LaneTools(
-            store=parts.store,
-            transport=parts.transport,
-            peers=book,
-            clerk=clerk,
-            journal=journal,
-            clock=parts.clock,
-            entropy=parts.entropy,
-            faults=parts.faults,
-            spawn=tasks.spawn,
-            pace=parts.pace,
-        ),
-        rounds.greet,
-    )
+    tools = _lane_tools(parts, book, tasks, clerk=clerk, journal=journal)
+    courier = Courier(tools, rounds.greet)
     board = ReceiptBoard()
     settlement = Settlement(clerk, board, wake=courier.wake, faults=parts.faults)
     sealer = Sealer(office, wake=courier.wake, need=supply.need)
@@ -339,8 +333,30 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
         intake.wake()
         sealer.look()
 
-    member = Member(office.bench, office.known, parts.transport, book, wake=courier.wake, regrouped=regrouped)
-    return _Delivery(courier, settlement, intake, reception, rounds, supply, sealer, member)
+    bench, known = office.bench, office.known
+    member = Member(bench, known, parts.transport, book, wake=courier.wake, regrouped=regrouped)
+    caretaker = Caretaker(
+        bench, known, office.audit, wake=courier.wake, need=supply.need, regrouped=regrouped
+    )
+    supply.subscribe(caretaker.supplied)
+    return _Delivery(courier, settlement, intake, reception, rounds, supply, sealer, member, caretaker)
+
+
+def _lane_tools(
+    parts: NodeParts, book: DirectoryBook, tasks: TaskBook, *, clerk: Clerk, journal: Journal
+) -> LaneTools:
+    return LaneTools(
+        store=parts.store,
+        transport=parts.transport,
+        peers=book,
+        clerk=clerk,
+        journal=journal,
+        clock=parts.clock,
+        entropy=parts.entropy,
+        faults=parts.faults,
+        spawn=tasks.spawn,
+        pace=parts.pace,
+    )
 
 
 def _rounds_tools(parts: NodeParts, office: Office, book: DirectoryBook) -> RoundsTools:

@@ -24,6 +24,7 @@ _STAGES = {
 _GROUP_STATES = {
     "awaiting-keys": "; a member is asked for keys, and everything goes out by itself when they have come",
     "lost": "; its secrets are gone here, and are asked for again",
+    "absent": "; its keys were taken out of the group, and it is asked back as soon as it has new ones",
     "left": "; this authority is not a member any more",
     "expired": "; it never reached anybody",
 }
@@ -118,6 +119,12 @@ def _group_lines(summary: JSONObject) -> Iterator[str]:
         yield f"encryption: {status}{_GROUP_STATES.get(status, '')}"
         return
     yield f"encryption: epoch {text_of(group, 'epoch')}, members {names_of(group, 'members')}"
+    if fallen := names_of(group, "fallen"):
+        yield f"  the keys of {fallen} were taken back: nothing is sent until the hub has removed them"
+    if absent := names_of(group, "absent"):
+        yield f"  {absent} can't read what is said now: it has no keys in the group until it has new ones"
+    if silent := names_of(group, "silent"):
+        yield f"  {silent} has not renewed its keys for long: see whether its node is alive"
     if group.get("confirmed") is True:
         yield "  membership confirmed: every member has said that it sees these members"
     if waiting := names_of(group, "unconfirmed"):

@@ -174,16 +174,21 @@ def enqueue(tx: Transaction, items: Sequence[Outgoing], now_ms: int) -> Queued:
     return Queued(peers, min((item.deadline_ms for item in items), default=now_ms))
 
 
-def withdraw(tx: Transaction, envelope_ids: Iterable[EnvelopeId]) -> None:
-    """Take back what was held and never sent, so that something else takes its place."""
+def withdraw(tx: Transaction, envelope_ids: Iterable[EnvelopeId], *, peer: AuthorityId | None = None) -> None:
+    """Take back what was held and never sent, of one recipient or of all: something else takes its place."""
     driver = driver_of(tx)
     sql = (
-        "SELECT position, body FROM outbox WHERE envelope_id = ? AND state = 'queued' AND next_attempt_ms = ?"
+        "SELECT position, body FROM outbox WHERE envelope_id = ?1 AND state = 'queued'"
+        " AND next_attempt_ms = ?2 AND (?3 IS NULL OR peer = ?3)"
     )
     for envelope_id in envelope_ids:
-        for position, body in driver.execute(sql, (envelope_id, NEVER_MS)).fetchall():
+        for position, body in driver.execute(sql, (envelope_id, NEVER_MS, peer)).fetchall():
             driver.execute("DELETE FROM outbox WHERE position = ?", (position,))
-            driver.execute("DELETE FROM outbox_body WHERE position = ?", (body,))
+            driver.execute(
+                "DELETE FROM outbox_body WHERE position = ?1 AND NOT EXISTS (SELECT 1 FROM outbox"
+                " WHERE outbox.position >= ?1 AND outbox.position < ?1 + ?2 AND outbox.body = ?1)",
+                (body, limits.MAX_RECIPIENTS),
+            )
 
 
 def merged(*some: Queued | None) -> Queued | None:

@@ -7,7 +7,7 @@
    again, never refused for that.
 3. A message counts as its sender's only if the tree, the frame and the line name the same node.
 4. An invitation is taken from the hub of the group alone, for a consultation that the hub's authority has
-   opened and that has no other group here.
+   opened and that has no other group here. To a group that we know it brings us back, in a later epoch.
 """
 
 from dataclasses import dataclass, field, replace
@@ -41,12 +41,13 @@ from protocol.groups.testimony.form import authenticator_hash
 from protocol.groups.testimony.hub_receipt import verify_hub_receipt, verify_outcome, verify_place
 from protocol.groups.testimony.joined import Joined, JoinedBy, confirms, sign_joined, verify_joined
 from protocol.identifiers import Digest, NodeName, require_owned
-from protocol.mls.group import Group
+from protocol.mls.group import Group, past_of
 from protocol.mls.joining import join
 from protocol.mls.processing import Application, Committed, process
 from protocol.mls.structures.extensions import BasicCredential
 from protocol.mls.structures.group_info import Welcome
 from protocol.mls.structures.messages import parse_mls_message
+from protocol.mls.structures.proposals import GroupContextExtensions
 from protocol.mls.suites import PRODUCT_SUITE
 from protocol.receipts import Issuer
 
@@ -141,7 +142,7 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
         lose(book, link)
         raise
     if outcome.group is None:
-        book.end(link.consultation)
+        leave(book, link, still_belongs=not _changes_roster(outcome))
         return link
     log_commit(book, link, group.epoch, parcel.commit, parcel.receipt)
     return book.enter(link, outcome.group, policy)
@@ -151,6 +152,18 @@ def lose(book: GroupBook, link: LinkRow) -> None:
     """Drop the secrets of a group that can't go on with them; it is joined again."""
     records.drop_states(book.tx, [link.group_id])
     book.put_link(replace(link, status=GroupStatus.LOST, changed_ms=book.now_ms))
+
+
+def leave(book: GroupBook, link: LinkRow, *, still_belongs: bool) -> None:
+    """Note that our leaf was taken out of a group: for good, or until the hub gives us another one."""
+    if still_belongs:
+        book.put_link(replace(link, status=GroupStatus.ABSENT, changed_ms=book.now_ms))
+    else:
+        book.end(link.consultation)
+
+
+def _changes_roster(outcome: Committed) -> bool:
+    return any(isinstance(sent.proposal, GroupContextExtensions) for sent in outcome.proposals)
 
 
 def take_invitation(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
@@ -173,7 +186,13 @@ def take_invitation(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Diges
     group = join(PRODUCT_SUITE, invitation.welcome, package.secrets, policy)
     link = _new_link(book, group, envelope.frame)
     pool.spend(book.tx, package)
-    return book.enter(link, group, policy), invitation.digest
+    return book.enter(link, _with_past(book, link, group), policy), invitation.digest
+
+
+def _with_past(book: GroupBook, link: LinkRow, group: Group) -> Group:
+    """Return a group that we come into anew with what late messages of the epochs before need."""
+    before = book.group_of(link)
+    return group if before is None else replace(group, past=past_of(before, book.now_ms))
 
 
 def joined_statement(book: GroupBook, link: LinkRow, by: JoinedBy) -> bytes:
@@ -272,9 +291,7 @@ def _new_link(book: GroupBook, group: Group, frame: Frame) -> LinkRow:
         raise UntrustedError("an invitation that its sender can't give")
     require_owned(extension.consultation, extension.hub.authority)
     known = book.link_of(extension.consultation)
-    if known is not None and (
-        known.group_id != group.group_id or known.status not in (GroupStatus.LOST, GroupStatus.LEFT)
-    ):
+    if known is not None and (known.group_id != group.group_id or not _may_come_back(known, group)):
         raise ConflictError("an invitation to a consultation that has a group already")
     return LinkRow(
         group_id=group.group_id,
@@ -286,3 +303,13 @@ def _new_link(book: GroupBook, group: Group, frame: Frame) -> LinkRow:
         epoch=group.epoch,
         changed_ms=book.now_ms,
     )
+
+
+def _may_come_back(known: LinkRow, group: Group) -> bool:
+    """Say whether an invitation to a group that we know brings us back into it.
+
+    It does so too if the commit by which the hub took our leaf out has not come, or never will.
+    """
+    if known.status is GroupStatus.OPEN:
+        return group.epoch > known.epoch
+    return known.status in (GroupStatus.LOST, GroupStatus.ABSENT, GroupStatus.LEFT)

@@ -3,7 +3,8 @@
 
 1. It lives as long as its transaction. A step that fails leaves the group as it was before that step.
 2. A key that was used is gone in the same transaction that stores what it was used for.
-3. Nothing is sealed for a group that has other members than the record that is sealed.
+3. Nothing is sealed for a group that has other members than the record that is sealed, and no record for a
+   group in which a leaf has fallen.
 
 What the hub does is `hub`, what comes from others `arriving`; both work on a book.
 """
@@ -11,9 +12,12 @@ What the hub does is `hub`, what comes from others `arriving`; both work on a bo
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from globe_node.delivery.clerk import unix_ms
 from globe_node.groups import records
 from globe_node.groups.known import KnownCertificates, KnownGroups
 from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.members import leaves
+from globe_node.groups.members.standing import Members
 from globe_node.groups.records import MemberRow
 from globe_node.groups.shelf import Shelf
 from globe_node.groups.workbench import Workbench
@@ -23,16 +27,18 @@ from protocol.errors import LocalProtocolError, ReasonCode
 from protocol.groups.membership import identity_in
 from protocol.groups.policy import ProfilePolicy
 from protocol.groups.profile import parse_context_extensions
-from protocol.groups.sealed import frame_binding, padding_for
+from protocol.groups.sealed import Said, frame_binding, padding_for
 from protocol.groups.testimony.form import authenticator_hash
 from protocol.identifiers import AuthorityId, ConsultationId
 from protocol.mls.group import Group, forget
+from protocol.mls.secret_tree import next_generation
 from protocol.mls.sending import protect
 from protocol.mls.state import core_bytes, core_changed, parse_group, ratchet_bytes
 
 _ENDS = {
     GroupStatus.OPEN: GroupStatus.LEFT,
     GroupStatus.LOST: GroupStatus.LEFT,
+    GroupStatus.ABSENT: GroupStatus.LEFT,
     GroupStatus.AWAITING_KEYS: GroupStatus.EXPIRED,
 }
 
@@ -59,6 +65,7 @@ class GroupBook:
         bench: what the room works with.
         tx: the transaction.
         now_ms: the moment of the transaction, in milliseconds of Unix time.
+        members: who is in the groups, and which leaves have fallen.
     """
 
     def __init__(self, bench: Workbench, known: KnownGroups, tx: Transaction) -> None:
@@ -71,6 +78,7 @@ class GroupBook:
         self._held: dict[bytes, _Held] = {}
         self._links: dict[ConsultationId, LinkRow] = {}
         self._changed_links: set[ConsultationId] = set()
+        self.members = Members(bench, known.standing, self._certificates, self.group_of)
 
     # --- which group ------------------------------------------------------------------------------------
 
@@ -131,7 +139,10 @@ class GroupBook:
 
     def enter(self, link: LinkRow, group: Group, policy: ProfilePolicy) -> LinkRow:
         """Go on with a group in a new epoch; keep its certificates, its roster, and what we see in it."""
+        ended = self.group_of(link)
         self.put_group(group)
+        sent = 0 if ended is None else messages_sent(ended)
+        leaves.note_epoch(self.tx, group, unix_ms(policy.at), sent=sent)
         if isinstance(policy.certificates, KnownCertificates):
             policy.certificates.keep(identity_in(leaf).certificate_hash for _, leaf in group.tree.members())
         me, digest = self.bench.name.authority, authenticator_hash(group.epoch_authenticator)
@@ -160,17 +171,21 @@ class GroupBook:
     def is_ready_for(self, link: LinkRow, members: Collection[AuthorityId]) -> bool:
         """Say whether what is sealed now reaches exactly these members, this authority among them."""
         is_open = link.status is GroupStatus.OPEN and set(link.roster) == set(members)
-        return is_open and self.group_of(link) is not None
+        return is_open and self.group_of(link) is not None and self.members.is_sound(link)
 
     def seal(self, link: LinkRow, frame: Frame, data: bytes) -> bytes:
         """Seal a message for the members of this epoch; return the envelope.
 
         Raises:
-            LocalProtocolError: the group is not here, or the envelope is over the limit.
+            LocalProtocolError: the group is not here, the envelope is over the limit, or it is a record and a
+                leaf of the group has fallen (`revoked_key`).
         """
+        group = self.require_group(link)
+        if data[0] == Said.RECORD and not self.members.is_sound(link):
+            raise LocalProtocolError("a group with a leaf that fell", code=ReasonCode.REVOKED_KEY)
         frame_octets = frame.to_bytes()
         group, message = protect(
-            self.require_group(link),
+            group,
             data,
             authenticated_data=frame_binding(frame_octets),
             padding=padding_for(len(data)),
@@ -218,3 +233,8 @@ class GroupBook:
             state = self._shelf.read(self.tx, [group_id])[0].get(group_id)
             group = None if state is None else parse_group(state.core, state.ratchets)
         return group
+
+
+def messages_sent(group: Group) -> int:
+    """Return how many messages we have sent in the epoch of a group."""
+    return next_generation(group.secret_tree, group.own_leaf)

@@ -4,13 +4,14 @@
 1. A new group is filled by its first commit, which nobody but its founder ever sees.
 2. A change of the roster is one commit: leaves go and come, and the extension names the roster after it. The
    hub gives it its place and its receipt at once, for it orders its own commits like those of others.
-3. Every joiner gets an invitation of its own, with the leaf certificates of all members.
+3. Leaves also go and come while the roster stays: those that fell, and those of members who lack one.
+4. Every joiner gets an invitation of its own, with the leaf certificates of all members.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from globe_node.groups.packages.leaf_keys import current_leaf_key, draft_of
+from globe_node.groups.packages.leaf_keys import LeafKey, current_leaf_key, draft_of
 from globe_node.groups.packages.stock import UsablePackage
 from globe_node.groups.workbench import Workbench
 from globe_node.store.door import Transaction
@@ -120,7 +121,53 @@ def change(
         *(Add(one.package) for one in packages),
         GroupContextExtensions(context_extensions(after)),
     ]
-    draft = CommitDraft(proposals=proposals)
+    return _commit(bench, group, policy, packages=packages, draft=CommitDraft(proposals=proposals))
+
+
+def mend(
+    bench: Workbench,
+    group: Group,
+    policy: ProfilePolicy,
+    *,
+    packages: Sequence[UsablePackage],
+    leaves: Collection[int],
+    own: LeafKey | None,
+) -> Changed:
+    """Take leaves out of a group of which this node is the hub, and give members a leaf who have none.
+
+    Who belongs to the consultation stays as it is.
+
+    Args:
+        bench: what we work with.
+        group: as it is.
+        policy: of this moment; it must know the certificates of the packages and of `own`.
+        packages: of members who have no leaf after it.
+        leaves: numbers of those that go; not ours.
+        own: our new leaf key, if our own leaf fell.
+
+    Raises:
+        LocalProtocolError: a rule would be broken.
+        NodeError: this node can sign nothing now.
+    """
+    proposals: list[Proposal] = [
+        *(Remove(number) for number in leaves),
+        *(Add(one.package) for one in packages),
+    ]
+    new_leaf = None if own is None else draft_of(own, bench.entropy)
+    draft = CommitDraft(proposals=proposals, new_leaf=new_leaf)
+    return _commit(bench, group, policy, packages=packages, draft=draft, own=own)
+
+
+def _commit(
+    bench: Workbench,
+    group: Group,
+    policy: ProfilePolicy,
+    *,
+    packages: Sequence[UsablePackage],
+    draft: CommitDraft,
+    own: LeafKey | None = None,
+) -> Changed:
+    """Make a commit of the hub, with its place."""
     pending = create_commit(group, draft, policy, bench.entropy)
     if pending.group is None:
         raise LocalProtocolError("a commit from outside")
@@ -128,7 +175,7 @@ def change(
     commit = OrderedCommit(
         pending.message,
         receipt_for(bench, entered, pending.message),
-        tuple(one.certificate for one in packages),
+        (*(one.certificate for one in packages), *((own.certificate,) if own is not None else ())),
     )
     certificates = certificates_in(entered, policy.certificates)
     return Changed(entered, commit, _invitations(packages, pending.welcomes, certificates))

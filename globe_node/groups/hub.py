@@ -13,12 +13,14 @@ from globe_node.groups.book import GroupBook
 from globe_node.groups.changing import Changed
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import stock
+from globe_node.groups.packages.leaf_keys import LeafKey
 from globe_node.groups.packages.stock import UsablePackage
 from globe_node.groups.records import CommitRow
 from protocol.envelope import routing_id_of
 from protocol.errors import LocalProtocolError, ReasonCode
 from protocol.groups.membership import identity_in
 from protocol.groups.opening import founding_extension
+from protocol.groups.policy import ProfilePolicy
 from protocol.groups.profile import GROUP_ID_BYTES
 from protocol.groups.sealed import Invitation
 from protocol.identifiers import AuthorityId, ConsultationId, NodeName
@@ -89,11 +91,44 @@ def change_members(
         LocalProtocolError: we are not the hub, or a package can't be used.
         NodeError: this node can sign nothing now.
     """
-    group = book.require_group(link)
     policy = book.policy(one.certificate for one in packages)
-    changed = changing.change(book.bench, group, policy, packages=packages, removed=removed)
+    changed = changing.change(
+        book.bench, book.require_group(link), policy, packages=packages, removed=removed
+    )
+    return _enter(book, link, policy, packages, changed)
+
+
+def mend(
+    book: GroupBook,
+    link: LinkRow,
+    packages: Sequence[UsablePackage],
+    *,
+    leaves: Collection[int],
+    own: LeafKey | None,
+) -> Changed:
+    """Take leaves out of an open group of ours, and give one to members who lack it, by one commit.
+
+    Raises:
+        LocalProtocolError: as for `change_members`.
+        NodeError: this node can sign nothing now.
+    """
+    came = [one.certificate for one in packages] + ([own.certificate] if own is not None else [])
+    policy = book.policy(came)
+    group = book.require_group(link)
+    changed = changing.mend(book.bench, group, policy, packages=packages, leaves=leaves, own=own)
+    return _enter(book, link, policy, packages, changed)
+
+
+def _enter(
+    book: GroupBook,
+    link: LinkRow,
+    policy: ProfilePolicy,
+    packages: Sequence[UsablePackage],
+    changed: Changed,
+) -> Changed:
+    """Log the commit of a change, and go on in the epoch after it."""
     if changed.commit is not None:
-        log_commit(book, link, group.epoch, changed.commit.commit, changed.commit.receipt)
+        log_commit(book, link, changed.group.epoch - 1, changed.commit.commit, changed.commit.receipt)
     stock.mark(book.bench, book.tx, packages)
     book.enter(link, changed.group, policy)
     return changed

@@ -9,6 +9,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 
+from globe_node.groups.members.standing import Standing
 from globe_node.groups.packages import records
 from globe_node.groups.packages.records import CertificateRow
 from globe_node.store.door import Transaction
@@ -23,9 +24,14 @@ Revisions = tuple[bytes, bytes]
 
 
 class KnownGroups:
-    """Parsed groups by id and revisions."""
+    """Parsed groups by id and revisions.
+
+    Attributes:
+        standing: what is remembered of the leaves of groups.
+    """
 
     def __init__(self) -> None:
+        self.standing = Standing()
         self._groups: OrderedDict[bytes, tuple[Revisions, Group]] = OrderedDict()
 
     def find(self, group_id: bytes, revisions: Revisions) -> Group | None:

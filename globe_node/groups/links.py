@@ -13,6 +13,7 @@ class GroupStatus(StrEnum):
     AWAITING_KEYS = "awaiting-keys"
     OPEN = "open"
     LOST = "lost"
+    ABSENT = "absent"
     LEFT = "left"
     EXPIRED = "expired"
 
@@ -27,8 +28,9 @@ class LinkRow:
         routing_id: how envelopes of it are marked.
         hub: `authority/node` of whoever orders its commits.
         roster: the authorities in it, this one too, sorted.
-        status: `awaiting-keys` before it exists, `open`, `lost` when its secrets are gone, `left` after we
-            were taken out, `expired` if the keys did not come in time and it never was.
+        status: `awaiting-keys` before it exists, `open`, `lost` when its secrets are gone, `absent` when our
+            leaf was taken out though we still belong, `left` after we were taken out for good, `expired` if
+            the keys did not come in time and it never was.
         epoch: the newest epoch that this node knows of.
         changed_ms: when this row last changed.
     """

@@ -298,6 +298,7 @@ _EMPTYING = (
     "DELETE FROM group_ratchet",
     "DELETE FROM group_member",
     "DELETE FROM group_commit",
+    "DELETE FROM group_leaf",
     "DELETE FROM own_leaf_key",
     "DELETE FROM own_key_package",
     "DELETE FROM peer_key_package",

@@ -5,11 +5,12 @@ Membership is confirmed when every member that joined has said that it sees the 
 signed the invitation of everybody else, so it need not say so.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from globe_node.groups import records
 from globe_node.groups.links import GroupStatus
+from globe_node.groups.members import leaves
 from globe_node.store.door import Transaction
 from protocol.identifiers import AuthorityId, ConsultationId
 
@@ -25,6 +26,9 @@ class GroupView:
         confirmed: whether all of them are known to see what we see.
         unconfirmed: members that have not said so yet, sorted.
         disagreeing: members that see another group, sorted.
+        absent: members without a leaf: they can't read what is said now, sorted.
+        fallen: members with a leaf that no longer stands; nothing is sent until the hub has removed it.
+        silent: members that have long made no commit.
     """
 
     status: GroupStatus
@@ -33,6 +37,9 @@ class GroupView:
     confirmed: bool
     unconfirmed: tuple[AuthorityId, ...]
     disagreeing: tuple[AuthorityId, ...]
+    absent: tuple[AuthorityId, ...] = ()
+    fallen: tuple[AuthorityId, ...] = ()
+    silent: tuple[AuthorityId, ...] = ()
 
 
 def views_of(
@@ -47,9 +54,18 @@ def views_of(
     """
     found: dict[ConsultationId, GroupView] = {}
     for consultation, link in records.links_of(tx, consultations).items():
-        said = {row.authority: row.agrees for row in records.members_of(tx, [link.group_id])}
+        rows = leaves.leaves_of(tx, [link.group_id])
+        came: dict[AuthorityId, int] = {}
+        for row in rows:
+            came[row.authority] = max(row.came_epoch, came.get(row.authority, 0))
+        said = {
+            row.authority: row.agrees
+            for row in records.members_of(tx, [link.group_id])
+            if row.epoch >= came.get(row.authority, 0)
+        }
         hub = link.hub.partition("/")[0]
-        joiners = [one for one in link.roster if one not in (me, hub)]
+        absent = tuple(one for one in link.roster if rows and one not in came)
+        joiners = [one for one in link.roster if one not in (me, hub, *absent)]
         agreeing = [one for one in joiners if said.get(one) is True]
         found[consultation] = GroupView(
             status=link.status,
@@ -58,5 +74,12 @@ def views_of(
             confirmed=link.status is GroupStatus.OPEN and agreeing == joiners,
             unconfirmed=tuple(one for one in joiners if one not in said),
             disagreeing=tuple(one for one in joiners if said.get(one) is False),
+            absent=absent,
+            fallen=_sorted(row.authority for row in rows if row.fallen),
+            silent=_sorted(row.authority for row in rows if row.silent),
         )
     return found
+
+
+def _sorted(names: Iterable[AuthorityId]) -> tuple[AuthorityId, ...]:
+    return tuple(sorted(set(names)))

@@ -125,6 +125,12 @@ def next_key(
     return _with_ratchet(tree, leaf, kind, advanced), generation, key
 
 
+def next_generation(tree: SecretTree, leaf: int) -> int:
+    """Return how many keys for application messages of a leaf were taken so far."""
+    ratchets = tree.ratchets.get(leaf)
+    return 0 if ratchets is None else ratchets.application.generation
+
+
 def take_key(
     suite: Suite, tree: SecretTree, leaf: int, kind: RatchetKind, *, generation: int, now_ms: int
 ) -> tuple[SecretTree, MessageKey]:

@@ -18,6 +18,7 @@ from globe_node.faults import FaultPoints, NoFaults
 from globe_node.logs import open_log
 from globe_node.node import Node, NodeParts, build_node
 from globe_node.store.door import InlineDoor, Transaction
+from keys.node_keys import NodeKeys
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.codes.message_types import MessageType
 from protocol.identifiers import AuthorityId, ConsultationId
@@ -50,6 +51,7 @@ class Town:
         exchange: the lines between them.
         nodes: those that run, by authority.
         faults: handed to the next start of an authority's node.
+        keys: of a node, if it got others than those of the sample network.
         hands: groups of authorities in the hands of the test.
         logs: what each node has written for its operator; a field that is not allowed raises.
     """
@@ -62,6 +64,7 @@ class Town:
         self.key_files: dict[str, MemoryKeyFile] = {}
         self.nodes: dict[str, Node] = {}
         self.faults: dict[str, FaultPoints] = {}
+        self.keys: dict[str, NodeKeys] = {}
         self.logs = {name: io.StringIO() for name in authorities}
         self._running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._starts = 0
@@ -73,7 +76,7 @@ class Town:
         self._starts += 1
         node = build_node(
             NodeParts(
-                node_keys=certified_node_keys(name),
+                node_keys=self.keys.get(name) or certified_node_keys(name),
                 incarnation=self.databases[name].incarnation,
                 store=InlineDoor(self.databases[name], NoFaults()),
                 key_file=self.key_files.setdefault(name, MemoryKeyFile()),

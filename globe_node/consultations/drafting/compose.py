@@ -26,7 +26,13 @@ from globe_node.consultations.drafting.drafts import (
     parse_submitted,
     require_form,
 )
-from globe_node.consultations.drafting.packing import Letter, Packed, Packer, posted_events
+from globe_node.consultations.drafting.packing import (
+    Letter,
+    Packed,
+    Packer,
+    posted_events,
+    waiting_recipients,
+)
 from globe_node.consultations.moments import moment_of, unix_milliseconds
 from globe_node.consultations.office import Office, no_such_consultation, no_such_record
 from globe_node.consultations.records import Direction, RecordRow, SubmissionRow
@@ -391,6 +397,9 @@ class SubmitTransaction:
                 waiting.add(consultation)
                 held.append(letter)
                 packed = self._packer.hold(letter)
+            else:
+                record, absent = letter.record, waiting_recipients(packed)
+                unsealed.add_for(self._tx, [(consultation, record.record_id, peer) for peer in absent])
             found.append(packed)
         unsealed.add(self._tx, [(one.record.consultation, one.record.record_id) for one in held])
         return found

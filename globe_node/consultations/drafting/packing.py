@@ -5,7 +5,8 @@
 2. The first record of a consultation founds its group: invitations first, then the record, in one go.
 3. A change of the members is said in the epoch that ends, to all who were there, so that who leaves hears it.
    Then the commit follows, the invitations, and the same record in the new epoch for those who come.
-4. What can't be sealed now is held under its own id and frame until it can, or until its deadline.
+4. What can't be sealed now is held under its own id and frame until it can, or until its deadline. A member
+   that has no keys in the group at the moment holds up nobody: only what is for it is held.
 5. An invitation or a commit outlives the record that it comes with: who missed it could read nothing later.
 """
 
@@ -119,6 +120,18 @@ class Packer:
         link = self._link(letter)
         return _packed([self._held(letter, link, letter.record.recipients)])
 
+    def pack_for(self, letter: Letter, peer: AuthorityId) -> Packed | None:
+        """Return what brings a record to a recipient that could not read it before; None if it still can't.
+
+        Raises:
+            LocalProtocolError: the group has gone.
+        """
+        link = self._link(letter)
+        is_there = link.status is GroupStatus.OPEN and peer in self._book.members.present(link)
+        if not is_there or not self._book.members.is_sound(link):
+            return None
+        return _packed([self._record(letter, link, self._seal(letter, link), [peer])])
+
     def _is_ready(self, letter: Letter, link: LinkRow) -> bool:
         """Say whether the group carries a record now.
 
@@ -131,14 +144,18 @@ class Packer:
 
     def _said(self, letter: Letter, link: LinkRow) -> list[Outgoing]:
         """Return a record for those of its recipients who are in the group; for others it is held."""
-        present = [one for one in letter.record.recipients if one in link.roster]
+        there = self._book.members.present(link)
+        present = [one for one in letter.record.recipients if one in there]
         absent = [one for one in letter.record.recipients if one not in {*present, *letter.added}]
-        said = [self._record(letter, link, self._seal(letter, link), present)]
+        said = [self._record(letter, link, self._seal(letter, link), present)] if present else []
         return [*said, *([self._held(letter, link, absent)] if absent else ())]
 
     def _held(self, letter: Letter, link: LinkRow, peers: Collection[AuthorityId]) -> Outgoing:
         raw = envelope_bytes(frame_of(letter, link).to_bytes(), b"")
-        return replace(self._record(letter, link, raw, peers), held_for=ReasonCode.AWAITING_KEYS)
+        is_here = link.status is GroupStatus.OPEN and self._book.group_of(link) is not None
+        is_fallen = is_here and not self._book.members.is_sound(link)
+        reason = ReasonCode.REVOKED_KEY if is_fallen else ReasonCode.AWAITING_KEYS
+        return replace(self._record(letter, link, raw, peers), held_for=reason)
 
     def _link(self, letter: Letter) -> LinkRow:
         link = self._book.link_of(letter.record.consultation)
@@ -168,7 +185,9 @@ class Packer:
         if not packages and not removed:
             return []
         changed = hub.change_members(self._book, link, packages, removed)
-        staying = sorted(set(link.roster).difference((self._book.bench.name.authority, *removed)))
+        staying = sorted(
+            self._book.members.present(link).difference((self._book.bench.name.authority, *removed))
+        )
         after = [
             self._around(link, EnvelopeClass.COMMIT, one.to_bytes(), one.digest, staying)
             for one in (changed.commit,)
@@ -258,14 +277,34 @@ def frame_of(letter: Letter, link: LinkRow) -> Frame:
     )
 
 
+def waiting_recipients(packed: Packed) -> list[AuthorityId]:
+    """Return the recipients for whom a record is held that went out to others."""
+    return [peer for one in packed.outgoing if one.held_for for peer in one.peers]
+
+
 def _packed(outgoing: Sequence[Outgoing]) -> Packed:
     carrying = [one for one in outgoing if one.envelope_class is EnvelopeClass.APPLICATION]
     hashes = {peer: one.envelope_hash for one in carrying if not one.held_for for peer in one.peers}
     return Packed(tuple(outgoing), hashes, carrying[0].envelope_hash)
 
 
-def posted_events(letter: Letter, signature: bytes, packed: Packed, at: datetime) -> list[AuditEvent]:
-    """Return what the audit log says of a record that was queued, or that is held: one entry a recipient."""
+def posted_events(
+    letter: Letter,
+    signature: bytes,
+    packed: Packed,
+    at: datetime,
+    *,
+    recipients: Collection[AuthorityId] | None = None,
+) -> list[AuditEvent]:
+    """Return what the audit log says of a record that was queued, or that is held: one entry a recipient.
+
+    Args:
+        letter: the record.
+        signature: over it.
+        packed: what goes out for it.
+        at: when.
+        recipients: whom it goes to now; None for all.
+    """
     record, hashes = letter.record, packed.hashes
     return [
         AuditEvent(
@@ -282,5 +321,5 @@ def posted_events(letter: Letter, signature: bytes, packed: Packed, at: datetime
             result="ok" if recipient in hashes else ReasonCode.AWAITING_KEYS.value,
             rc=reconciliation_of(signature, hashes[recipient]) if recipient in hashes else b"",
         )
-        for recipient in record.recipients
+        for recipient in (record.recipients if recipients is None else recipients)
     ]

@@ -5,17 +5,25 @@
 2. Records of one consultation go out in their order; the first that can't be sealed yet holds the others.
 3. What is past its deadline is not sealed any more: the courier has signed that it reached nobody. If that
    was the opening, the consultation never came about.
-4. Record, envelope and audit entry change in one transaction; a crash before it leaves everything waiting.
+4. What went out while a recipient had no keys in the group is sealed again for it when it has some.
+5. Record, envelope and audit entry change in one transaction; a crash before it leaves everything waiting.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from globe_node.consultations import records
 from globe_node.consultations.drafting import unsealed
-from globe_node.consultations.drafting.packing import Letter, Packed, Packer, posted_events
+from globe_node.consultations.drafting.packing import (
+    Letter,
+    Packed,
+    Packer,
+    posted_events,
+    waiting_recipients,
+)
 from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import Office
 from globe_node.consultations.records import RecordRow
@@ -23,6 +31,7 @@ from globe_node.delivery import outbox
 from globe_node.delivery.outbox import Queued
 from globe_node.errors import NodeError, StoreError
 from globe_node.store.door import Transaction
+from protocol.audit.events import AuditEvent
 from protocol.errors import ProtocolError
 from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId, RecordId
 from protocol.messages.membership import Members
@@ -92,7 +101,7 @@ class Sealer:
     async def work(self) -> bool:
         """Seal some of what waits; return whether there is more to do at once."""
         office = self._office
-        if not office.can_sign() or not await office.store.look(unsealed.waiting):
+        if not office.can_sign() or not await office.store.look(unsealed.is_anything_waiting):
             return False
         done = await office.store.write(self._seal)
         office.faults.point("consultations.sealing.done")
@@ -108,10 +117,13 @@ class Sealer:
 
 @dataclass(slots=True)
 class _Done:
+    """A record that goes out: to everybody, or to one recipient who could not read it before."""
+
     letter: Letter
     row: RecordRow
     signature: bytes = field(repr=False)
     packed: Packed
+    peer: AuthorityId | None = None
 
 
 class _SealTransaction:
@@ -125,6 +137,7 @@ class _SealTransaction:
         self._now_ms = office.now_ms()
         self._done: list[_Done] = []
         self._dropped: list[RecordId] = []
+        self._dropped_for: list[tuple[AuthorityId, RecordId]] = []
 
     def run(self) -> _Sealed:
         """Seal, store, and say what follows."""
@@ -133,7 +146,9 @@ class _SealTransaction:
             if len(self._done) >= RECORDS_AT_ONCE:
                 break
             self._go_on(consultation, ids)
-        queued = self._store() if self._done or self._dropped else None
+        for consultation, peer in unsealed.waited_for(self._tx):
+            self._catch_up(consultation, peer)
+        queued = self._store() if self._done or self._dropped or self._dropped_for else None
         more = len(self._done) >= RECORDS_AT_ONCE
         return _Sealed(queued, frozenset(self._packer.missing), more)
 
@@ -157,11 +172,24 @@ class _SealTransaction:
                 return
             self._done.append(done)
 
+    def _catch_up(self, consultation: ConsultationId, peer: AuthorityId) -> None:
+        """Seal for one recipient what went out while it could not read it, as far as it goes."""
+        room = RECORDS_AT_ONCE - len(self._done)
+        for record_id in unsealed.waiting_for(self._tx, consultation, peer, max(room, 0)):
+            row = records.record(self._tx, record_id)
+            if row is None or row.expires_ms <= self._now_ms:
+                self._dropped_for.append((peer, record_id))
+                continue
+            done = self._pack(row, peer)
+            if done is None:
+                return
+            self._done.append(done)
+
     def _is_opening(self, row: RecordRow) -> bool:
         link = self._book.link_of(row.consultation)
         return row.author_seq == 1 and link is not None and link.epoch == 0
 
-    def _pack(self, row: RecordRow) -> _Done | None:
+    def _pack(self, row: RecordRow, peer: AuthorityId | None = None) -> _Done | None:
         signed = parse_signed_record(self._office.open_record(row.record_id, row.application_data))
         record = signed.content
         body = parse_body(record.type, record.body)
@@ -173,20 +201,41 @@ class _SealTransaction:
             envelope_id=EnvelopeId(row.envelope_id),
             signed=signed.to_bytes(),
         )
-        packed = self._packer.pack(letter)
-        return None if packed is None else _Done(letter, row, signed.signature, packed)
+        packed = self._packer.pack(letter) if peer is None else self._packer.pack_for(letter, peer)
+        return None if packed is None else _Done(letter, row, signed.signature, packed, peer)
 
     def _store(self) -> Queued | None:
         tx, done = self._tx, self._done
         self._book.write()
-        unsealed.drop(tx, [*(one.row.record_id for one in done), *self._dropped])
-        unsealed.set_envelope_hashes(tx, {one.row.record_id: one.packed.envelope_hash for one in done})
-        outbox.withdraw(tx, [one.letter.envelope_id for one in done])
+        self._note(done)
         outgoing = [item for one in done for item in one.packed.outgoing]
         queued = outbox.enqueue(tx, outgoing, self._now_ms) if outgoing else None
         at = moment_of(self._now_ms)
-        events = [event for one in done for event in posted_events(one.letter, one.signature, one.packed, at)]
+        events = [event for one in done for event in _events_of(one, at)]
         if events:
             self._office.audit.append(tx, events)
         self._office.faults.point("consultations.sealing.stored")
         return queued
+
+    def _note(self, done: Sequence[_Done]) -> None:
+        """Note what does not wait any more, and what waits for some recipients only."""
+        tx = self._tx
+        whole = [one for one in done if one.peer is None]
+        unsealed.drop(tx, [*(one.row.record_id for one in whole), *self._dropped])
+        unsealed.set_envelope_hashes(tx, {one.row.record_id: one.packed.envelope_hash for one in whole})
+        outbox.withdraw(tx, [one.letter.envelope_id for one in whole])
+        for one in whole:
+            row = one.row
+            absent = waiting_recipients(one.packed)
+            unsealed.add_for(tx, [(row.consultation, row.record_id, peer) for peer in absent])
+        for one in done:
+            if one.peer is not None:
+                outbox.withdraw(tx, [one.letter.envelope_id], peer=one.peer)
+                unsealed.drop_for(tx, one.peer, [one.row.record_id])
+        for peer, record_id in self._dropped_for:
+            unsealed.drop_for(tx, peer, [record_id])
+
+
+def _events_of(one: _Done, at: datetime) -> list[AuditEvent]:
+    recipients = None if one.peer is None else [one.peer]
+    return posted_events(one.letter, one.signature, one.packed, at, recipients=recipients)

@@ -154,7 +154,7 @@ class Hearing:
             expires_ms=book.now_ms + limits.MAX_LIFETIME_SECONDS * 1000,
         )
         raw = book.seal(link, frame, joined_message(statement))
-        members = [one for one in link.roster if one != bench.name.authority]
+        members = sorted(book.members.present(link) - {bench.name.authority})
         return outgoing_of(frame, raw, Digest(sha256(statement).hexdigest()), members)
 
     def _alarm(self, held: HeldEnvelope, heard: Heard) -> None:

@@ -294,19 +294,27 @@ def has_ended(tx: Transaction, ends: Ends) -> bool:
         "SELECT EXISTS (SELECT 1 FROM own_key_package WHERE not_after_ms < ?)"
         " OR EXISTS (SELECT 1 FROM own_leaf_key WHERE not_after_ms < ?)"
         " OR EXISTS (SELECT 1 FROM peer_key_package WHERE not_after_ms < ?)"
-        " OR EXISTS (SELECT 1 FROM leaf_certificate WHERE not_after_ms < ?)"
+        " OR EXISTS (SELECT 1 FROM leaf_certificate WHERE not_after_ms < ? AND NOT EXISTS"
+        " (SELECT 1 FROM group_leaf WHERE group_leaf.certificate = leaf_certificate.hash))"
     )
     values = (ends.own, ends.own, ends.peers, ends.certificates)
     return bool(driver_of(tx).execute(sql, values).fetchone()[0])
 
 
 def forget_ended(tx: Transaction, ends: Ends) -> None:
-    """Delete packages, leaf keys and certificates whose time has long been over."""
+    """Delete packages, leaf keys and certificates whose time has long been over.
+
+    A certificate that a leaf still names is kept: whoever removes the leaf asks for it.
+    """
     driver = driver_of(tx)
     driver.execute("DELETE FROM own_key_package WHERE not_after_ms < ?", (ends.own,))
     driver.execute("DELETE FROM own_leaf_key WHERE not_after_ms < ?", (ends.own,))
     driver.execute("DELETE FROM peer_key_package WHERE not_after_ms < ?", (ends.peers,))
-    driver.execute("DELETE FROM leaf_certificate WHERE not_after_ms < ?", (ends.certificates,))
+    driver.execute(
+        "DELETE FROM leaf_certificate WHERE not_after_ms < ? AND NOT EXISTS"
+        " (SELECT 1 FROM group_leaf WHERE group_leaf.certificate = leaf_certificate.hash)",
+        (ends.certificates,),
+    )
 
 
 _LEAF_KEY = "SELECT certificate, made_ms, not_after_ms, day_key, sealed FROM own_leaf_key"

@@ -7,12 +7,12 @@ the hub; until then the group goes on in its epoch.
 1. What a commit used up is stored before the commit leaves.
 2. Who comes back believes nothing that does not hold in itself, is of this consultation and hub, and is at
    least as new as what it last knew; it takes the place of its own old leaf, with another leaf key.
-3. Who is not in the tree any more has left.
+3. Who is not in the tree any more has left, or waits for the hub to give it a new leaf.
 """
 
 from dataclasses import dataclass, field
 
-from globe_node.groups.arriving import take_ordered
+from globe_node.groups.arriving import leave, take_ordered
 from globe_node.groups.book import GroupBook
 from globe_node.groups.hub import log_commit
 from globe_node.groups.links import GroupStatus, LinkRow
@@ -93,7 +93,8 @@ def come_back(book: GroupBook, link: LinkRow, answer: InfoAnswer) -> Pending | N
     found = open_shown(link, answer)
     ours = [(number, leaf) for number, leaf in found.tree.members() if identity_in(leaf).name == bench.name]
     if not ours:
-        book.end(link.consultation)
+        roster = parse_context_extensions(found.info.group_context.extensions).roster
+        leave(book, link, still_belongs=bench.name.authority in roster)
         return None
     (place, old), *_ = ours
     leaf = current_leaf_key(bench, book.tx)

@@ -368,6 +368,6 @@ def _announcement(book: GroupBook, link: LinkRow, by: JoinedBy) -> Outgoing:
         octets=raw,
         envelope_hash=envelope_hash(raw),
         record_hash=Digest(sha256(statement).hexdigest()),
-        peers=tuple(one for one in link.roster if one != bench.name.authority),
+        peers=tuple(sorted(book.members.present(link) - {bench.name.authority})),
         deadline_ms=frame.expires_ms,
     )

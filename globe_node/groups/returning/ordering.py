@@ -212,7 +212,7 @@ def parcel_for(
 ) -> Outgoing | None:
     """Return what brings a commit to everybody but ourselves and, perhaps, one who has it."""
     bench = book.bench
-    others = tuple(one for one in link.roster if one not in (besides, bench.name.authority))
+    others = tuple(sorted(book.members.present(link) - {besides, bench.name.authority}))
     if not others:
         return None
     frame = Frame(

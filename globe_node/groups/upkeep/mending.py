@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the hub does in a transaction for a group that is not as it should be: takes leaves out and in.
+
+1. A leaf that no longer stands goes. Who belongs to the consultation stays as it is: that is for people to
+   change, with a record.
+2. A member whose node in use has no leaf gets one, as soon as a key package of that node is here; leaves of
+   its former nodes go with the same commit.
+3. If the leaf of the hub itself fell with its key, the commit brings it a new one.
+4. Commit, receipt, log, envelopes and audit entries are one transaction. What it did follows from the group
+   and the directory alone, so after a crash before it the same is done again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from globe_node.delivery.outbox import Outgoing
+from globe_node.groups import hub
+from globe_node.groups.book import GroupBook
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.packages.leaf_keys import current_leaf_key
+from globe_node.groups.packages.stock import UsablePackage
+from globe_node.groups.upkeep.parcels import parcel_of
+from protocol.audit.events import AuditEvent, EventKind
+from protocol.errors import ProtocolError
+from protocol.groups.membership import FallenLeaf, identity_in
+from protocol.identifiers import AuthorityId, Digest, NodeName
+
+REMOVED, RETURNED, RENEWED = "removed", "returned", "renewed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was done for one group.
+
+    Attributes:
+        outgoing: what its members get.
+        events: for the audit log.
+        missing: members who lack a leaf, and of whom there is no key package.
+    """
+
+    outgoing: Sequence[Outgoing] = ()
+    events: Sequence[AuditEvent] = ()
+    missing: frozenset[AuthorityId] = field(default_factory=frozenset)
+
+
+def mend(book: GroupBook, link: LinkRow) -> Mended:
+    """Put a group of ours in order, as far as it can be done now.
+
+    Raises:
+        NotKnownYetError: a certificate that should have been kept is missing.
+        LocalProtocolError: a rule would be broken.
+        NodeError: this node can sign nothing now.
+    """
+    if link.status is not GroupStatus.OPEN or link.hub != str(book.bench.name):
+        return Mended()
+    fallen = {one.leaf: one for one in book.members.fallen(link)}
+    packages, missing = hub.find_packages(book, _without_leaf(book, link, fallen))
+    if not fallen and not packages:
+        return Mended(missing=frozenset(missing))
+    return _commit(book, link, fallen, packages, missing)
+
+
+def _commit(
+    book: GroupBook,
+    link: LinkRow,
+    fallen: dict[int, FallenLeaf],
+    packages: Sequence[UsablePackage],
+    missing: Iterable[AuthorityId],
+) -> Mended:
+    group, peers = book.require_group(link), book.members.present(link) - {book.bench.name.authority}
+    members = {number: identity_in(leaf).name for number, leaf in group.tree.members()}
+    coming = [identity_in(one.package.leaf_node).name for one in packages]
+    renewed = {one.authority for one in coming}
+    former = {number for number, name in members.items() if name.authority in renewed}
+    going = sorted((fallen.keys() | former) - {group.own_leaf})
+    own = current_leaf_key(book.bench, book.tx) if group.own_leaf in fallen else None
+    changed = hub.mend(book, link, packages, leaves=going, own=own)
+    if changed.commit is None:
+        return Mended()
+    outgoing = [parcel_of(book, link, changed.commit, peers)] if peers else []
+    outgoing += [parcel_of(book, link, one, [name]) for name, one in changed.invitations.items()]
+    told = [(members[one], f"{REMOVED} {fallen[one].code}" if one in fallen else REMOVED) for one in going]
+    told += [(name, RETURNED) for name in coming]
+    told += [(book.bench.name, RENEWED)] if own is not None else []
+    return Mended(outgoing, _events(book, link, changed.commit.digest, told), frozenset(missing))
+
+
+def _events(
+    book: GroupBook, link: LinkRow, digest: Digest, told: Iterable[tuple[NodeName, str]]
+) -> list[AuditEvent]:
+    return [
+        AuditEvent(
+            kind=EventKind.GROUP_CHANGE,
+            at=book.bench.clock.now(),
+            peer=str(name),
+            case=link.consultation,
+            digest=digest,
+            result=result,
+        )
+        for name, result in told
+    ]
+
+
+def _without_leaf(book: GroupBook, link: LinkRow, fallen: Iterable[int]) -> list[NodeName]:
+    """Return the nodes in use of members that have no leaf that stands."""
+    group, directory, now = book.require_group(link), book.bench.register.state, book.bench.clock.now()
+    gone = set(fallen)
+    there = {identity_in(leaf).name for number, leaf in group.tree.members() if number not in gone}
+    found = []
+    for authority in link.roster:
+        if authority == book.bench.name.authority:
+            continue
+        try:
+            name = NodeName(authority, directory.require_active_node(authority, now).node)
+        except ProtocolError:
+            continue
+        if name not in there:
+            found.append(name)
+    return found

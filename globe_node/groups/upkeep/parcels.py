@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts what the hub says about a group into envelopes of their own. It queues nothing.
+
+What changes a group outlives every message in it: who missed it could read nothing later.
+"""
+
+from collections.abc import Iterable
+
+from globe_node.delivery.outbox import Outgoing
+from globe_node.groups.book import GroupBook
+from globe_node.groups.links import LinkRow
+from protocol import limits
+from protocol.envelope import EnvelopeClass, Frame, envelope_bytes, envelope_hash
+from protocol.groups.sealed import Invitation, OrderedCommit
+from protocol.identifiers import AuthorityId, EnvelopeId, uuid7
+
+
+def parcel_of(
+    book: GroupBook, link: LinkRow, content: OrderedCommit | Invitation, peers: Iterable[AuthorityId]
+) -> Outgoing:
+    """Return the envelope that brings a commit or an invitation to members."""
+    bench = book.bench
+    is_commit = isinstance(content, OrderedCommit)
+    frame = Frame(
+        envelope_class=EnvelopeClass.COMMIT if is_commit else EnvelopeClass.WELCOME,
+        sender=bench.name,
+        routing_id=link.routing_id,
+        envelope_id=EnvelopeId(uuid7(book.now_ms, bench.entropy.random_bytes(10)).bytes),
+        created_ms=book.now_ms,
+        expires_ms=book.now_ms + limits.MAX_LIFETIME_SECONDS * 1000,
+    )
+    raw = envelope_bytes(frame.to_bytes(), content.to_bytes())
+    return Outgoing(
+        envelope_id=frame.envelope_id,
+        envelope_class=frame.envelope_class,
+        routing_id=frame.routing_id,
+        octets=raw,
+        envelope_hash=envelope_hash(raw),
+        record_hash=content.digest,
+        peers=tuple(sorted(peers)),
+        deadline_ms=frame.expires_ms,
+    )
