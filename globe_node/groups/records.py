@@ -218,6 +218,12 @@ def members_of(tx: Transaction, group_ids: Iterable[bytes], epoch: int | None = 
     ]
 
 
+def has_said(tx: Transaction, group_id: bytes, authority: AuthorityId) -> bool:
+    """Say whether a member has said anything about any epoch."""
+    sql = "SELECT 1 FROM group_member WHERE group_id = ? AND authority = ? LIMIT 1"
+    return driver_of(tx).execute(sql, (group_id, authority)).fetchone() is not None
+
+
 def put_members(tx: Transaction, rows: Iterable[MemberRow]) -> None:
     """Note what members have said; a later word about the same epoch takes the place of an earlier one."""
     driver_of(tx).executemany(

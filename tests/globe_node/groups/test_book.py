@@ -16,6 +16,7 @@ from globe_node.groups.known import KnownGroups
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import pool, stock
 from globe_node.groups.packages import records as package_records
+from globe_node.groups.records import MemberRow
 from globe_node.groups.views import GroupView, views_of
 from globe_node.store.door import Transaction
 from keys.errors import RowDamagedError
@@ -470,6 +471,26 @@ def test_who_is_added_comes_in_and_reads_nothing_from_before() -> None:
         envelope = trio.say(speaker, MESSAGE)
         for hearer in {A, B, C} - {speaker}:
             assert trio.hear(hearer, envelope).data == MESSAGE
+
+
+def test_the_first_record_of_who_was_there_before_stands_for_its_word() -> None:
+    trio, commit, invitation = grown()
+    trio.commit(B, commit)
+    trio.invite(C, invitation)
+    trio.hear(C, trio.say(B, joined_message(trio.statement(B))))
+    assert trio.view(C).unconfirmed == (B,)
+    trio.hear(C, trio.say(B, MESSAGE))
+    assert (trio.view(C).confirmed, trio.view(C).unconfirmed) == (True, ())
+
+
+def test_no_record_makes_up_for_a_word_that_differs(trio: Trio) -> None:
+    statement = trio.statement(B)
+    heard = trio.hear(A, trio.say(B, joined_message(statement)))
+    other = Digest("ab" * 32)
+    row = MemberRow(heard.link.group_id, 1, B, other, agrees=False, stated_ms=0)
+    trio.at(A, lambda book: records.put_members(book.tx, [row]))
+    trio.hear(A, trio.say(B, MESSAGE))
+    assert trio.view(A).disagreeing == (B,)
 
 
 def test_a_message_of_an_epoch_to_come_waits_for_its_commit() -> None:
