@@ -26,12 +26,15 @@ from globe_node.consultations.drafting.sealing import Sealer
 from globe_node.consultations.intake import Intake
 from globe_node.consultations.office import Office
 from globe_node.consultations.reading import ReadingRoom
+from globe_node.consultations.resending.asking import ask_for_missing
+from globe_node.consultations.resending.resender import Resender
 from globe_node.consultations.submit import Desk
 from globe_node.delivery.clerk import Clerk, ClerkDesk
 from globe_node.delivery.courier import Courier
 from globe_node.delivery.journal import Journal
 from globe_node.delivery.lanes import DEFAULT_PACE, LaneTools, Pace
 from globe_node.delivery.link import PeerIdentity, Transport
+from globe_node.delivery.outbox import Queued
 from globe_node.delivery.reception import Reception, ReceptionDesk
 from globe_node.delivery.settlement import ReceiptBoard, Settlement
 from globe_node.directory.register import Register
@@ -130,6 +133,7 @@ class Node:
         courier: delivers.
         rounds: keeps the directory the same everywhere.
         sealer: seals what waited for keys.
+        resender: sends again what members have lost.
         keeper: renews the seals of group secrets.
         supply: gives and gets key packages.
         member: has our commits placed by hubs, and brings back groups that are lost.
@@ -148,6 +152,7 @@ class Node:
     reception: Reception
     rounds: Rounds
     sealer: Sealer
+    resender: Resender
     keeper: Keeper
     supply: Supply
     member: Member
@@ -194,6 +199,7 @@ class Node:
             self.courier.run,
             self.rounds.run,
             self.sealer.run,
+            self.resender.run,
             self.keeper.run,
             self.member.run,
             self.caretaker.run,
@@ -226,7 +232,7 @@ def build_node(parts: NodeParts) -> Node:
     )
     register = Register(parts.store, parts.clock, audit)
     book = DirectoryBook(register, parts.clock, identity.authority)
-    bench = _build_bench(parts, register, lambda: office.signer(register.state))
+    bench = _build_bench(parts, register, audit, lambda: office.signer(register.state))
     office = Office(
         store=parts.store,
         register=register,
@@ -266,6 +272,7 @@ def build_node(parts: NodeParts) -> Node:
         rounds=delivery.rounds,
         keeper=Keeper(bench),
         sealer=delivery.sealer,
+        resender=delivery.resender,
         supply=delivery.supply,
         member=delivery.member,
         caretaker=delivery.caretaker,
@@ -287,6 +294,7 @@ class _Delivery:
     rounds: Rounds
     supply: Supply
     sealer: Sealer
+    resender: Resender
     member: Member
     caretaker: Caretaker
 
@@ -311,7 +319,14 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
     settlement = Settlement(clerk, board, wake=courier.wake, faults=parts.faults)
     sealer = Sealer(office, wake=courier.wake, need=supply.need)
     supply.subscribe(sealer.look)
-    intake = Intake(office, settlement, refresh=rounds.want, regrouped=sealer.look)
+    resender = Resender(office, wake=courier.wake)
+
+    def regrouped() -> None:
+        intake.wake()
+        sealer.look()
+        resender.look()
+
+    intake = Intake(office, settlement, refresh=rounds.want, regrouped=regrouped, asked=resender.look)
     reception = Reception(
         ReceptionDesk(
             store=parts.store,
@@ -328,18 +343,33 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
             receipt_wait_seconds=parts.pace.receipt_wait_seconds,
         )
     )
-
-    def regrouped() -> None:
-        intake.wake()
-        sealer.look()
-
     bench, known = office.bench, office.known
-    member = Member(bench, known, parts.transport, book, wake=courier.wake, regrouped=regrouped)
+    member = _build_member(parts.transport, office, book, courier.wake, regrouped)
     caretaker = Caretaker(
         bench, known, office.audit, wake=courier.wake, need=supply.need, regrouped=regrouped
     )
     supply.subscribe(caretaker.supplied)
-    return _Delivery(courier, settlement, intake, reception, rounds, supply, sealer, member, caretaker)
+    return _Delivery(
+        courier, settlement, intake, reception, rounds, supply, sealer, resender, member, caretaker
+    )
+
+
+def _build_member(
+    transport: Transport,
+    office: Office,
+    book: DirectoryBook,
+    wake: Callable[[Queued], None],
+    regrouped: Callable[[], None],
+) -> Member:
+    return Member(
+        office.bench,
+        office.known,
+        transport,
+        book,
+        wake=wake,
+        regrouped=regrouped,
+        returned=lambda book, link: [ask_for_missing(office, book, link)],
+    )
 
 
 def _lane_tools(
@@ -372,13 +402,16 @@ def _rounds_tools(parts: NodeParts, office: Office, book: DirectoryBook) -> Roun
     )
 
 
-def _build_bench(parts: NodeParts, register: Register, signer: Callable[[], Signer]) -> Workbench:
+def _build_bench(
+    parts: NodeParts, register: Register, audit: AuditLog, signer: Callable[[], Signer]
+) -> Workbench:
     """Put together what the room of groups works with."""
     node_keys = parts.node_keys
     return Workbench(
         name=NodeName(node_keys.authority, node_keys.node),
         store=parts.store,
         register=register,
+        audit=audit,
         signer=signer,
         day_keys=DayKeys(parts.key_file, node_keys.storage, parts.incarnation, parts.entropy),
         clock=parts.clock,

@@ -43,6 +43,7 @@ class ReasonCode(StrEnum):
     NOT_FOUND = "not_found"
     QUARANTINED = "quarantined"
     KEY_PACKAGE_GONE = "key_package_gone"
+    KEY_GONE = "key_gone"
     FORBIDDEN = "forbidden"
     STALE_DIRECTORY = "stale_directory"
     ACK_UNKNOWN = "ack_unknown"

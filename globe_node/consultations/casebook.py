@@ -284,15 +284,17 @@ class Casebook:
         *,
         body: Body,
         roster: Roster | None,
+        leads: bool = True,
         now_ms: int,
     ) -> None:
-        """Take in a record; one that is not late moves sides and its author's chain head.
+        """Take in a record; it may move sides and its author's chain head.
 
         Args:
             record: its consultation is loaded or opened.
             digest: its hash.
             body: its body.
-            roster: the members and sides after it; None for a record that came late.
+            roster: the members and sides after it; None for a record that moves nothing.
+            leads: it is the newest of its author.
             now_ms: the time of this node.
         """
         case = self._cases[record.consultation]
@@ -305,6 +307,7 @@ class Casebook:
             case.roster = roster
             if record.type is MessageType.CLARIFICATION_REQUEST:
                 self._questions[case.id, author] = record.record_id
+        if leads:
             case.heads[author] = HeadRow(case.id, author, incarnation, record.author_seq, digest)
             self._moved_heads.add((case.id, author))
         self._links.setdefault((case.id, author, incarnation), {})[record.author_seq] = (record.prev, digest)

@@ -44,6 +44,7 @@ class Intake:
         settlement: makes receipts of verdicts.
         refresh: called with authorities whose view of the directory is newer than ours.
         regrouped: called when the epoch or the members of a group have changed.
+        asked: called when members have asked for something to be sent again.
 
     Attributes:
         arrivals: says what was taken in.
@@ -56,11 +57,13 @@ class Intake:
         *,
         refresh: Callable[[Sequence[AuthorityId]], None],
         regrouped: Callable[[], None],
+        asked: Callable[[], None],
     ) -> None:
         self._office = office
         self._settlement = settlement
         self._refresh = refresh
         self._regrouped = regrouped
+        self._asked = asked
         self._examiner = Examiner(office)
         self.arrivals = Arrivals()
         self._arrived = asyncio.Event()
@@ -148,6 +151,8 @@ class Intake:
         self.arrivals.announce()
         if placed.regrouped:
             self._regrouped()
+        if placed.asked:
+            self._asked()
 
     async def _pause(self) -> None:
         """Wait until something is held, or something that waits is due."""

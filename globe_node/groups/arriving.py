@@ -56,6 +56,12 @@ class AwaitedGroupError(Exception):
     """The group, or its epoch, is not here yet."""
 
 
+class KeyGoneError(RemoteProtocolError):
+    """A message that can't be opened, for its key is not here any more; nothing is said against it."""
+
+    code = ReasonCode.KEY_GONE
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What a message of a group says.
@@ -78,10 +84,18 @@ def hear(book: GroupBook, envelope: Envelope) -> Heard:
 
     Raises:
         AwaitedGroupError: the group or the epoch is not here yet.
+        KeyGoneError: its key is not here any more.
         RemoteProtocolError: it is refused.
     """
     link, group = _group_for(book, envelope)
-    outcome = _process(book, group, envelope.sealed, book.policy())
+    try:
+        outcome = _process(book, group, envelope.sealed, book.policy())
+    except ConflictError:
+        raise
+    except RemoteProtocolError as error:
+        if error.code in (ReasonCode.EXPIRED, ReasonCode.ID_CONFLICT):
+            raise KeyGoneError("a message whose key is gone") from None
+        raise
     if not isinstance(outcome, Application):
         raise UntrustedError("a change of a group outside of its place")
     if outcome.authenticated_data != frame_binding(envelope.frame_bytes):

@@ -181,7 +181,7 @@ class GroupBook:
                 leaf of the group has fallen (`revoked_key`).
         """
         group = self.require_group(link)
-        if data[0] == Said.RECORD and not self.members.is_sound(link):
+        if data[0] in (Said.RECORD, Said.RESENT) and not self.members.is_sound(link):
             raise LocalProtocolError("a group with a leaf that fell", code=ReasonCode.REVOKED_KEY)
         frame_octets = frame.to_bytes()
         group, message = protect(

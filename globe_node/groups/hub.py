@@ -15,7 +15,8 @@ from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import stock
 from globe_node.groups.packages.leaf_keys import LeafKey
 from globe_node.groups.packages.stock import UsablePackage
-from globe_node.groups.records import CommitRow
+from globe_node.groups.records import CommitRow, ReturnRow
+from protocol.audit.events import AuditEvent, EventKind
 from protocol.envelope import routing_id_of
 from protocol.errors import LocalProtocolError, ReasonCode
 from protocol.groups.membership import identity_in
@@ -23,7 +24,12 @@ from protocol.groups.opening import founding_extension
 from protocol.groups.policy import ProfilePolicy
 from protocol.groups.profile import GROUP_ID_BYTES
 from protocol.groups.sealed import Invitation
+from protocol.groups.testimony.hub_receipt import commit_hash
+from protocol.groups.upkeep import returned_by
 from protocol.identifiers import AuthorityId, ConsultationId, NodeName
+
+RETURNED = "returned"
+"""What the audit log calls it when a member came back into a group from outside."""
 
 
 def begin(book: GroupBook, consultation: ConsultationId, roster: Collection[AuthorityId]) -> LinkRow:
@@ -135,7 +141,7 @@ def _enter(
 
 
 def log_commit(book: GroupBook, link: LinkRow, epoch: int, commit: bytes, receipt: bytes) -> None:
-    """Give a commit its place in the order of its group.
+    """Give a commit its place in the order of its group; note it if somebody came back from outside by it.
 
     Raises:
         LocalProtocolError: another one has it (`id_conflict`).
@@ -143,3 +149,20 @@ def log_commit(book: GroupBook, link: LinkRow, epoch: int, commit: bytes, receip
     row = CommitRow(link.group_id, epoch, commit, receipt, book.now_ms)
     if not records.add_commit(book.tx, row):
         raise LocalProtocolError("a place that is taken by another commit", code=ReasonCode.ID_CONFLICT)
+    name = returned_by(commit)
+    if name is not None:
+        records.add_return(book.tx, ReturnRow(link.group_id, epoch + 1, *name, book.now_ms))
+        note_return(book, link, name, commit)
+
+
+def note_return(book: GroupBook, link: LinkRow, name: NodeName, commit: bytes) -> None:
+    """Raise an alarm: a member came back from outside. It lost its secrets, or somebody else has its keys."""
+    event = AuditEvent(
+        kind=EventKind.ALARM,
+        at=book.bench.clock.now(),
+        peer=str(name),
+        case=link.consultation,
+        digest=commit_hash(commit),
+        result=RETURNED,
+    )
+    book.bench.audit.append(book.tx, [event])

@@ -16,7 +16,7 @@ from globe_node.groups.day_keys import SealedRow
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
-from protocol.identifiers import AuthorityId, ConsultationId, Digest
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, NodeId
 
 _LINK = (
     "SELECT group_id, consultation, routing_id, hub, roster, status, epoch, changed_ms FROM group_link WHERE"
@@ -69,6 +69,21 @@ class CommitRow(NamedTuple):
     octets: bytes
     receipt: bytes
     stored_ms: int
+
+
+class ReturnRow(NamedTuple):
+    """A node that came back into a group from outside.
+
+    Attributes:
+        epoch: the first one that it is in again.
+        at_ms: when this node learned of it.
+    """
+
+    group_id: bytes
+    epoch: int
+    authority: AuthorityId
+    node: NodeId
+    at_ms: int
 
 
 # --- links ----------------------------------------------------------------------------------------------
@@ -265,6 +280,21 @@ def commits_after(tx: Transaction, group_id: bytes, after_ms: int) -> list[Commi
         " WHERE group_id = ? AND stored_ms > ? ORDER BY epoch DESC"
     )
     return [CommitRow._make(row) for row in driver_of(tx).execute(sql, (group_id, after_ms))]
+
+
+# --- returns --------------------------------------------------------------------------------------------
+def add_return(tx: Transaction, row: ReturnRow) -> None:
+    """Note that a node came back into a group from outside."""
+    sql = (
+        "INSERT OR IGNORE INTO group_return (group_id, epoch, authority, node, at_ms) VALUES (?, ?, ?, ?, ?)"
+    )
+    driver_of(tx).execute(sql, row)
+
+
+def returns_of(tx: Transaction, group_id: bytes) -> list[ReturnRow]:
+    """Return who came back into a group from outside, in order."""
+    sql = "SELECT group_id, epoch, authority, node, at_ms FROM group_return WHERE group_id = ? ORDER BY epoch"
+    return [ReturnRow._make(row) for row in driver_of(tx).execute(sql, (group_id,))]
 
 
 # --- keys of the day ------------------------------------------------------------------------------------

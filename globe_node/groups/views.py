@@ -12,7 +12,7 @@ from globe_node.groups import records
 from globe_node.groups.links import GroupStatus
 from globe_node.groups.members import leaves
 from globe_node.store.door import Transaction
-from protocol.identifiers import AuthorityId, ConsultationId
+from protocol.identifiers import AuthorityId, ConsultationId, NodeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,12 @@ def views_of(
             silent=_sorted(row.authority for row in rows if row.silent),
         )
     return found
+
+
+def returned_ms(tx: Transaction, group_id: bytes, name: NodeName) -> int:
+    """Return when a node last came back into a group from outside, or 0."""
+    found = [row.at_ms for row in records.returns_of(tx, group_id) if (row.authority, row.node) == name]
+    return found[-1] if found else 0
 
 
 def _sorted(names: Iterable[AuthorityId]) -> tuple[AuthorityId, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from globe_node.audit.log import AuditLog
 from globe_node.clock import Clock
 from globe_node.delivery.clerk import unix_ms
 from globe_node.directory.register import Register
@@ -31,6 +32,7 @@ class Workbench:
     name: NodeName
     store: Store
     register: Register
+    audit: AuditLog
     signer: Callable[[], Signer]
     day_keys: DayKeys
     clock: Clock

@@ -3,10 +3,12 @@
 
 1. The frame of an envelope is bound to an application message by its hash, which is sent as authenticated
    data: nobody can move a message to another frame.
-2. The first octet of what a message says tells a record from a statement about the group.
+2. The first octet of what a message says tells a record from one that is said again, and from a statement
+   about the group.
 3. An invitation and a commit bring the leaf certificates that their reader may not have.
 
-application: MLSMessage, which says u8 1 ... (a signed record), or u8 2 || a joined statement
+application: MLSMessage, which says u8 1 ... (a signed record), u8 2 || a joined statement, u8 3 || a control,
+             or u8 4 || a signed record that was said before
 invitation : u8 1 || op(Welcome, an MLSMessage) || u8 n || n * op(leaf certificate)
 commit     : u8 1 || op(commit, an MLSMessage) || op(hub receipt) || u8 n || n * op(leaf certificate)
 """
@@ -31,6 +33,8 @@ class Said(IntEnum):
 
     RECORD = 1
     JOINED = 2
+    CONTROL = 3
+    RESENT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def kind_of(data: bytes) -> Said:
 
     Spec: PROTOCOL.md section 7.1.
     """
-    if data[:1] not in (bytes((Said.RECORD,)), bytes((Said.JOINED,))):
+    if not data or data[0] not in set(Said):
         raise UnsupportedVersionError("a message that says something unknown")
     return Said(data[0])
 
@@ -127,6 +131,16 @@ def kind_of(data: bytes) -> Said:
 def joined_message(statement: bytes) -> bytes:
     """Return what a message says that brings a joined statement."""
     return bytes((Said.JOINED,)) + statement
+
+
+def control_message(statement: bytes) -> bytes:
+    """Return what a message says that brings a control."""
+    return bytes((Said.CONTROL,)) + statement
+
+
+def resent_message(signed_record: bytes) -> bytes:
+    """Return what a message says that brings a signed record again, unchanged, in a later envelope."""
+    return bytes((Said.RESENT,)) + signed_record
 
 
 def frame_binding(frame: bytes) -> bytes:

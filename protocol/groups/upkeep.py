@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a member renews its keys, when it counts as silent, and how often it may come back by itself.
 
-Only questions of time and number; whoever keeps a group asks them. Nothing here changes a group.
+Only questions about times, numbers and what a commit is; whoever keeps a group asks them. Nothing here
+changes a group.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ from datetime import datetime, timedelta
 
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.groups.certificate import LeafCertificate
+from protocol.groups.membership import identity_in
+from protocol.identifiers import NodeName
+from protocol.mls.structures.messages import PublicMessage, SenderType, parse_mls_message
+from protocol.mls.structures.proposals import Commit
 
 RENEWAL_AGE = timedelta(hours=24)
 """A member that sends renews its keys when they are this old."""
@@ -79,3 +84,20 @@ def verify_resync_pace(last_resync: datetime | None, now: datetime) -> None:
     """
     if last_resync is not None and now < last_resync + RESYNC_PAUSE:
         raise RemoteProtocolError("a second resync within a day", code=ReasonCode.RATE_LIMITED)
+
+
+def returned_by(commit: bytes) -> NodeName | None:
+    """Return who comes back from outside by a commit; None for a commit of a member.
+
+    Args:
+        commit: an `MLSMessage` that was processed.
+
+    Spec: PROTOCOL.md section 16.9.
+    """
+    body = parse_mls_message(commit).body
+    if not isinstance(body, PublicMessage) or not isinstance(body.content.content, Commit):
+        return None
+    path = body.content.content.path
+    if body.content.sender.sender_type is not SenderType.NEW_MEMBER_COMMIT or path is None:
+        return None
+    return identity_in(path.leaf_node).name

@@ -1,12 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node that comes back from yesterday's backup is in its groups again, and the consultation goes on."""
+"""A node comes back from yesterday's backup: in its groups again, with everything that it had receipted."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from globe_node.consultations import records
+from globe_node.consultations.drafting.drafts import DraftAttachment, Submitted
 from globe_node.groups.keeping import leave_out_secrets
+from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
+from protocol.consultations.table import State
+from protocol.identifiers import ConsultationId, RecordId
+from protocol.mls import commits, sending
+from protocol.mls.secret_tree import MessageKey, SecretTree, next_key
+from tests.simulation.loop import run_virtual
+from tests.support.backups import Homes, verify_log
 from tests.support.bodies import OFFICE
-from tests.support.nodes import A, B, Town, in_town, reply, request
+from tests.support.nodes import A, B, C, Town, in_town, reply, request, town
+
+ACK = {"handler": OFFICE, "update_every_days": 5}
+QUESTION = {"questions": [{"id": "q1", "text": "Which year?"}]}
+EXPLAINED = {"answers": [{"question": "q1", "text": "2019."}]}
+ANSWER = {"final": True, "items": [{"item": "h1", "result": "NOT_FOUND"}]}
+CLOSE: dict[str, Any] = {}
+FILE = DraftAttachment("a1", "extract.bin", "application/octet-stream", "", bytes(range(256)) * 8)
 
 
 @in_town
@@ -18,8 +39,95 @@ async def test_a_restored_node_goes_on_with_its_consultation(town: Town) -> None
     await town.start(B)
     await asyncio.sleep(300)
     assert len((await town.show(B, asked.consultation)).records) == 1
-    await town.nodes[B].desk.submit(
-        reply(asked, MessageType.ACK, {"handler": OFFICE, "update_every_days": 5})
-    )
+    await town.nodes[B].desk.submit(reply(asked, MessageType.ACK, ACK))
     await asyncio.sleep(300)
     assert len((await town.show(A, asked.consultation)).records) == 2
+
+
+@pytest.fixture
+def used_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[MessageKey]]:
+    """Every key with which a message or a commit is sealed, whoever seals it."""
+    used: list[MessageKey] = []
+
+    def watched(*args: Any) -> tuple[SecretTree, int, MessageKey]:
+        found = next_key(*args)
+        used.append(found[2])
+        return found
+
+    for module in (sending, commits):
+        monkeypatch.setattr(module, "next_key", watched)
+    yield used
+    assert len(used) > 15
+    assert len({one.key for one in used}) == len(used)
+    assert len({one.nonce for one in used}) == len(used)
+
+
+class Story:
+    """What is said in one consultation."""
+
+    def __init__(self, nodes: Town, asked: Submitted) -> None:
+        self.nodes = nodes
+        self.asked = asked
+
+    async def say(self, by: str, kind: MessageType, body: dict[str, Any], **changes: Any) -> None:
+        await self.nodes.nodes[by].desk.submit(reply(self.asked, kind, body, **changes))
+        await asyncio.sleep(20)
+
+
+async def archive(nodes: Town, name: str, consultation: ConsultationId) -> dict[RecordId, bytes]:
+    """What a node holds of a consultation, octet for octet."""
+    rows = await nodes.look(name, lambda tx: records.records_of(tx, consultation))
+    open_record: Callable[[RecordId, bytes], bytes] = nodes.nodes[name].office.open_record
+    return {row.record_id: open_record(row.record_id, row.application_data) for row in rows}
+
+
+async def require_whole_log(nodes: Town, name: str) -> None:
+    life = nodes.nodes[name].parts.incarnation
+    await nodes.look(name, lambda tx: verify_log(name, life, tx))
+
+
+def test_every_receipted_message_is_back_and_no_key_was_used_twice(
+    tmp_path: Path, used_keys: list[MessageKey]
+) -> None:
+    async def main() -> None:
+        async with town(A, C) as nodes:
+            homes = Homes(nodes, tmp_path)
+            await homes.settle(B)
+            await nodes.acquaint()
+            story = Story(nodes, await nodes.nodes[A].desk.submit(request(B, C)))
+            await asyncio.sleep(20)
+            await story.say(B, MessageType.ACK, ACK)
+            yesterday = homes.back_up(B)
+            await story.say(C, MessageType.ACK, ACK)
+            await story.say(B, MessageType.CLARIFICATION_REQUEST, QUESTION)
+            await story.say(A, MessageType.CLARIFICATION, EXPLAINED, attachments=(FILE,))
+            await story.say(C, MessageType.ANSWER, ANSWER)
+            await story.say(B, MessageType.ANSWER, ANSWER)
+            consultation = story.asked.consultation
+            had = await archive(nodes, B, consultation)
+            before = await nodes.show(B, consultation)
+            assert len(had) == 7
+
+            await homes.restore(B, yesterday)
+            assert len(await archive(nodes, B, consultation)) < len(had)
+            await asyncio.sleep(1_000)
+            assert await archive(nodes, B, consultation) == had
+            after = await nodes.show(B, consultation)
+            assert after.sides == before.sides
+            assert {one.record_id: one.ours for one in after.records} == {
+                one.record_id: one.ours for one in before.records
+            }
+            assert all(one.missing_before == 0 for one in after.records)
+
+            await story.say(A, MessageType.CLOSE, CLOSE)
+            last = await archive(nodes, A, consultation)
+            assert len(last) == len(had) + 1
+            for name in (A, B, C):
+                assert await archive(nodes, name, consultation) == last
+                assert (await nodes.show(name, consultation)).summary.state == State.CLOSED
+                assert await nodes.waiting(name) == 0
+                await require_whole_log(nodes, name)
+                opened = [event.msg for event in await nodes.entries(name, EventKind.OPENED)]
+                assert len(opened) == len(set(opened))
+
+    run_virtual(main())

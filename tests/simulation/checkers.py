@@ -45,6 +45,7 @@ _BROKEN = (
     ReasonCode.NOT_FOUND,
     ReasonCode.EVIDENCE_INVALID,
     ReasonCode.KEY_PACKAGE_GONE,
+    ReasonCode.KEY_GONE,
 )
 """Why an honest peer's message must not be rejected."""
 _ATTEMPTS_ANYWAY = 160

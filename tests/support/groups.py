@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from globe_node.audit.log import AuditLog, LogName
+from globe_node.audit.vault import DerivedPeriodKeys, Vault
 from globe_node.directory.register import Register
 from globe_node.faults import FaultPoints, NoFaults
 from globe_node.groups.day_keys import DayKeys
@@ -81,6 +83,11 @@ class GroupHouse:
             name=self.name,
             store=InlineDoor(self.database, NoFaults()),
             register=self._register(),
+            audit=AuditLog(
+                LogName(self.name.authority, self.name.node, INCARNATION),
+                Vault(DerivedPeriodKeys(storage)),
+                entropy,
+            ),
             signer=self.signer or (lambda: certified_node_keys(self.authority).signing),
             day_keys=DayKeys(self.file, storage, INCARNATION, entropy),
             clock=self.clock,

@@ -152,6 +152,7 @@ class Ring:
             Addresses(),  # type: ignore[arg-type]  # the part that is asked
             wake=lambda queued: self._wake(name, queued),
             regrouped=lambda: self.regrouped.append(name),
+            returned=lambda _book, _link: (),
         )
 
     def renew(self, name: str) -> bool:

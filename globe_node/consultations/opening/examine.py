@@ -5,6 +5,7 @@
 2. The signature is verified before the content is looked at.
 3. The author is the sender of the frame, whom the group has named too, and a node of the directory whose key
    may be relied on. A key that was retired still speaks for what was on its way; a compromised one does not.
+   A record that is said again may also be our own, of a life of this node before its store was put back.
 4. Ids that a record brings into the world are its author's own.
 5. What our copy of the directory is too old to judge waits for a newer copy, for a while.
 6. A batch goes through one step before the next begins: each step is other code on other data, and going
@@ -24,7 +25,7 @@ from protocol.consultations.content import verify_content
 from protocol.directory.entries import STATUS_CODES, NodeState
 from protocol.directory.replay import DirectoryState
 from protocol.envelope import Frame
-from protocol.errors import MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.errors import ExpiredError, MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.errors import NotKnownYetError, UnknownIssuerError
 from protocol.identifiers import Digest, require_owned
 from protocol.record import Record, SignedRecord, parse_signed_record, record_hash
@@ -44,6 +45,7 @@ class Opened:
 
     Attributes:
         application_data: record, signature and attachments, as they were sealed.
+        resent: it was said before.
     """
 
     held: HeldEnvelope
@@ -51,6 +53,7 @@ class Opened:
     signed: SignedRecord = field(repr=False)
     digest: Digest
     content: Content = field(repr=False)
+    resent: bool = False
 
     @property
     def record(self) -> Record:
@@ -98,6 +101,8 @@ class Examination:
     Attributes:
         verdict: what was found, as soon as something ends the way.
         frame, frame_octets, link, application_data: filled when the envelope is opened; no octets until then.
+        resent: what is in it was said before.
+        returned_ms: when this node last came back into the group from outside, or 0.
         signed, digest: filled by one step for the next ones.
     """
 
@@ -107,6 +112,8 @@ class Examination:
     frame_octets: bytes = field(default=b"", repr=False)
     link: LinkRow = field(init=False)
     application_data: bytes = field(default=b"", repr=False)
+    resent: bool = False
+    returned_ms: int = 0
     signed: SignedRecord = field(init=False, repr=False)
     digest: str = ""
 
@@ -142,10 +149,11 @@ class Examiner:
             one.verdict = verdict_of(one, error, self._office.now_ms())
 
     def read(self, one: Examination) -> None:
-        """Read the record and see that its author is the sender."""
+        """Read the record and see that its author is the sender; or, if it was said before, this node."""
         one.signed = parse_signed_record(one.application_data)
         author = one.signed.content.author
-        if (author.authority, author.node) != tuple(one.frame.sender):
+        speakers = [one.frame.sender, self._office.bench.name] if one.resent else [one.frame.sender]
+        if (author.authority, author.node) not in speakers:
             raise UntrustedError("a record of another author than its sender")
 
     def verify(self, one: Examination) -> None:
@@ -154,14 +162,12 @@ class Examiner:
         key = author_key(self._office.register.state, record, self._office)
         digest = record_hash(one.signed.record)
         self._verifier.verify(key, labels.RECORD, bytes.fromhex(digest), one.signed.signature)
-        if self._office.node_keys.authority not in record.recipients:
+        here, sender = self._office.node_keys.authority, frame.sender.authority
+        if (sender if record.author.authority == here else here) not in record.recipients:
             raise UntrustedError("a record for somebody else")
         if record.consultation != one.link.consultation:
             raise UntrustedError("a record in the group of another consultation")
-        if frame.created_ms != unix_milliseconds(record.created) or frame.expires_ms != unix_milliseconds(
-            record.expires
-        ):
-            raise MalformedError("a frame that is not the record's", code=ReasonCode.BAD_FIELD)
+        _require_times(one, record, self._office.now_ms())
         require_owned(record.record_id, record.author.authority)
         if record.type.opens:
             require_owned(record.consultation, record.author.authority)
@@ -172,7 +178,26 @@ class Examiner:
         record = one.signed.content
         content = read_content(record.type, record.body)
         verify_content(record, content.body)
-        one.verdict = Opened(one.held, one.application_data, one.signed, Digest(one.digest), content)
+        one.verdict = Opened(
+            one.held, one.application_data, one.signed, Digest(one.digest), content, one.resent
+        )
+
+
+def _require_times(one: Examination, record: Record, now_ms: int) -> None:
+    """Check that a frame is the record's; one in which it is said again is a later one.
+
+    Who came back from outside may have had what has expired since; to anybody else it comes too late.
+    """
+    frame = one.frame
+    created_ms, expires_ms = unix_milliseconds(record.created), unix_milliseconds(record.expires)
+    if not one.resent:
+        if (frame.created_ms, frame.expires_ms) != (created_ms, expires_ms):
+            raise MalformedError("a frame that is not the record's", code=ReasonCode.BAD_FIELD)
+        return
+    if frame.created_ms < created_ms:
+        raise MalformedError("a record that is said again before it was made", code=ReasonCode.BAD_FIELD)
+    if expires_ms <= now_ms and created_ms >= one.returned_ms:
+        raise ExpiredError("a record that is said again after its time")
 
 
 def verdict_of(one: Examination, error: RemoteProtocolError, now_ms: int) -> Postponed | Refused:

@@ -5,8 +5,10 @@
    was in it is kept in place of the envelope, sealed at rest.
 2. What comes before its group or its epoch waits as long as it may live, and is refused then; what comes in
    the same batch makes way for it at once.
-3. Who comes into a group says so to all its members in the same transaction.
+3. Who comes into a group says so to all its members in the same transaction, and asks them for what it has
+   lost, if there is anything of that consultation here.
 4. A member that sees another group than we do raises an alarm; nothing is refused for that.
+5. A message whose key is gone is refused, and its sender told inside the group: it says it again.
 """
 
 from collections.abc import Sequence
@@ -18,17 +20,21 @@ from globe_node.consultations.drafting.packing import outgoing_of
 from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import Office
 from globe_node.consultations.opening.examine import Examination, Postponed, Refused, verdict_of
+from globe_node.consultations.resending import records as resends
+from globe_node.consultations.resending.asking import ask_for_missing, say_unread
+from globe_node.consultations.resending.hearing import hear_control
 from globe_node.delivery.inbox import HeldEnvelope
 from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import arriving
-from globe_node.groups.arriving import AwaitedGroupError, Heard
+from globe_node.groups.arriving import AwaitedGroupError, Heard, KeyGoneError
 from globe_node.groups.book import GroupBook
-from globe_node.groups.links import LinkRow
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.views import returned_ms
 from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.envelope import MAX_FRAME_BYTES, EnvelopeClass, Frame, parse_envelope, parse_frame
 from protocol.errors import MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
-from protocol.groups.sealed import Said, joined_message, kind_of
+from protocol.groups.sealed import Said, joined_message, kind_of, resent_message
 from protocol.groups.testimony.joined import JoinedBy
 from protocol.identifiers import Digest, EnvelopeId, uuid7
 from protocol.octets import Reader, Writer
@@ -56,9 +62,10 @@ class Hearing:
     """Opens the envelopes of one batch.
 
     Attributes:
-        outgoing: what goes out for groups that we came into.
+        outgoing: what goes out for groups that we came into, and about messages that can't be read.
         changed: groups whose epoch or members changed.
         events: alarms.
+        asked: members have asked for something to be sent again.
     """
 
     def __init__(self, office: Office, book: GroupBook) -> None:
@@ -67,6 +74,7 @@ class Hearing:
         self.outgoing: list[Outgoing] = []
         self.changed: list[LinkRow] = []
         self.events: list[AuditEvent] = []
+        self.asked = False
 
     def hear(self, batch: Sequence[HeldEnvelope]) -> list[Examination | Taken]:
         """Open what can be opened; what is about groups is done with, records are to be examined."""
@@ -97,7 +105,16 @@ class Hearing:
             return None
         except RemoteProtocolError as error:
             one.verdict = verdict_of(one, error, self._book.now_ms)
+            if isinstance(error, KeyGoneError):
+                self._say_unread(held)
         return one
+
+    def _say_unread(self, held: HeldEnvelope) -> None:
+        """Tell the sender of a message that its key is gone, if we can speak to it."""
+        link = self._book.link_by_route(held.routing_id)
+        if link is not None and link.status is GroupStatus.OPEN and held.sender in link.roster:
+            word = say_unread(self._office, self._book, link, held.envelope_id, held.sender)
+            self.outgoing.append(word)
 
     def _take(self, one: Examination) -> Examination | Taken:
         held, book = one.held, self._book
@@ -108,6 +125,8 @@ class Hearing:
             case EnvelopeClass.WELCOME:
                 link, digest = arriving.take_invitation(book, envelope)
                 self.outgoing.append(self._announce(link))
+                if resends.has_records(book.tx, link.consultation):
+                    self.outgoing.append(ask_for_missing(self._office, book, link))
                 return self._changed(Taken(held, link, digest, "welcome"))
             case EnvelopeClass.COMMIT:
                 link, digest = arriving.follow(book, envelope)
@@ -129,13 +148,22 @@ class Hearing:
     def _said(self, one: Examination, heard: Heard, frame: Frame, frame_octets: bytes) -> Examination | Taken:
         one.frame, one.frame_octets = frame, frame_octets
         one.link, one.application_data = heard.link, heard.data
-        if heard.said is Said.RECORD:
-            return one
         statement = heard.data[1:]
-        if not arriving.note_joined(self._book, heard, statement):
-            self._alarm(one.held, heard)
+        match heard.said:
+            case Said.RECORD:
+                return one
+            case Said.RESENT:
+                one.resent, one.application_data = True, statement
+                one.returned_ms = returned_ms(self._book.tx, heard.link.group_id, self._book.bench.name)
+                return one
+            case Said.JOINED:
+                if not arriving.note_joined(self._book, heard, statement):
+                    self._alarm(one.held, heard)
+            case Said.CONTROL:
+                hear_control(self._book, heard, statement)
+                self.asked = True
         digest = Digest(sha256(statement).hexdigest())
-        return Taken(one.held, heard.link, digest, "joined")
+        return Taken(one.held, heard.link, digest, heard.said.name.lower())
 
     def _changed(self, taken: Taken) -> Taken:
         self.changed.append(taken.link)
@@ -173,7 +201,8 @@ class Hearing:
 
 def kept_opened(office: Office, one: Examination) -> bytes:
     """Return what was in an envelope, with its frame, sealed at rest in its place."""
-    plaintext = Writer().op(one.frame_octets).op(one.application_data).to_bytes()
+    data = resent_message(one.application_data) if one.resent else one.application_data
+    plaintext = Writer().op(one.frame_octets).op(data).to_bytes()
     return office.node_keys.storage.seal(_TABLE, _row_id(one.held), plaintext, office.entropy)
 
 

@@ -6,7 +6,11 @@
 3. A chain may have gaps, and a late record fills one without moving the state. Two records in one place, or a
    record that follows another than the one we hold, mean that the author lost its memory: nothing is taken.
 4. A record that follows a consultation we have not heard of waits for its opening, for a while.
-5. The keys that were used, records, states, receipts and audit entries of the batch are one transaction.
+5. What is said again was taken before, by us in another life: nothing is held against it. Its order may be
+   another one, so what does not fit yet waits for what may come before it; and then it moves nothing.
+6. A record of our own that is said again is ours, of another life of this node; there is none of this life
+   that we do not have.
+7. The keys that were used, records, states, receipts and audit entries of the batch are one transaction.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,8 +41,8 @@ from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.message_types import MessageType
 from protocol.consultations.content import verify_reply
-from protocol.consultations.roster import joined_by, opened_by
-from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError
+from protocol.consultations.roster import Act, Roster, joined_by, opened_by
+from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.identifiers import AuthorityId, Digest, RecordId, is_owned
 from protocol.messages.procedure import ClarificationRequest
 
@@ -49,6 +53,8 @@ LOOK_AGAIN_MS = 5_000
 so that who sends much that must wait costs little."""
 RETRY_MS = (1_000, 10_000)
 """When an envelope on which we failed is tried again."""
+RETURNED = "returned"
+"""What the audit log calls a record of our own that a member gave back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,13 @@ class Placed:
         settled: receipts, and what was queued.
         stale: senders whose view of the directory is newer than ours.
         regrouped: the epoch or the members of a group have changed.
+        asked: members have asked for something to be sent again.
     """
 
     settled: Settled
     stale: Sequence[AuthorityId]
-    regrouped: bool
+    regrouped: bool = False
+    asked: bool = False
 
 
 class IntakeTransaction:
@@ -117,7 +125,7 @@ class IntakeTransaction:
         self._keep_opened(examinations)
         settled = self._store()
         stale = sorted({one.held.sender for one in verdicts if isinstance(one, Postponed) and one.stale})
-        return Placed(settled, stale, regrouped=bool(self._hearing.changed))
+        return Placed(settled, stale, regrouped=bool(self._hearing.changed), asked=self._hearing.asked)
 
     def give_up(self, held: HeldEnvelope) -> Placed:
         """Count a failure of ours against an envelope that could not be handled alone."""
@@ -130,7 +138,7 @@ class IntakeTransaction:
             record_ids=(),
         )
         self._count(held)
-        return Placed(self._store(), (), regrouped=False)
+        return Placed(self._store(), ())
 
     def _store(self) -> Settled:
         """Write everything that has changed; `Settlement.announce` the result after the commit."""
@@ -184,13 +192,13 @@ class IntakeTransaction:
     def _place(self, opened: Opened) -> None:
         """Take one record in, or reject it, or let it wait."""
         try:
-            self._take(opened)
+            fresh = self._take(opened)
         except AwaitedError:
             self._parked.append(opened)
         except RemoteProtocolError as error:
             self._reject(opened.held, error.code, opened.digest)
         else:
-            self._receive(opened)
+            self._receive(opened, fresh=fresh)
 
     def _place_parked(self) -> None:
         """Look again at what had to wait, as long as others of the batch make way for it."""
@@ -207,8 +215,8 @@ class IntakeTransaction:
             else:
                 self._reject(opened.held, ReasonCode.SEQUENCE_GAP, opened.digest)
 
-    def _take(self, opened: Opened) -> None:
-        """Check one record against what is here, then take it in.
+    def _take(self, opened: Opened) -> bool:
+        """Check one record against what is here, then take it in; return whether it is new here.
 
         Raises:
             RemoteProtocolError: it is not taken; the code is the sender's to know.
@@ -219,9 +227,12 @@ class IntakeTransaction:
         record = opened.record
         known = self._casebook.hash_of(record.record_id)
         if known == opened.digest:
-            return
+            return False
         if known is not None:
             raise ConflictError("this id was used for another record")
+        ours = record.author.authority == self._me
+        if ours and record.author.incarnation == self._office.incarnation:
+            raise UntrustedError("a record of ours, of this life, that we have never made")
         case = self._casebook.case(record.consultation)
         if case is None:
             case = self._opening(opened)
@@ -230,16 +241,38 @@ class IntakeTransaction:
         found = roster_under(self._casebook, case, opened, place)
         self._require_reply(case, opened)
         act = self._casebook.act_of(case, record, opened.content)
-        roster = None if place is Place.LATE else found.after_arrival(act, self._me)
+        roster = None if place is Place.LATE and not ours else self._moved(found, act, opened)
         self._casebook.open(case)
         self._casebook.take(
-            record, opened.digest, body=opened.content.body, roster=roster, now_ms=self._now_ms
+            record,
+            opened.digest,
+            body=opened.content.body,
+            roster=roster,
+            leads=place is not Place.LATE,
+            now_ms=self._now_ms,
         )
         self._taken.append(opened)
         if self._me not in case.roster.members:
             self._book.end(case.id)
         for member in case.roster.recipients(self._me):
             self._routes.setdefault(member, set()).add(opened.held.routing_id)
+        return True
+
+    def _moved(self, roster: Roster, act: Act, opened: Opened) -> Roster | None:
+        """Return the roster after a record.
+
+        Raises:
+            RemoteProtocolError: an honest author could not send it.
+            AwaitedError: it was said before, and what comes before it may still come.
+        """
+        try:
+            return roster.after_arrival(act, self._me)
+        except RemoteProtocolError:
+            if not opened.resent:
+                raise
+        if self._now_ms < opened.held.received_ms + PATIENCE_SECONDS * 1000:
+            raise AwaitedError
+        return None
 
     def _require_group(self, opened: Opened) -> None:
         """Check that a record that opens a consultation is the one that its group was made for."""
@@ -294,7 +327,9 @@ class IntakeTransaction:
             require_link(record.prev, before[1])
         if after is not None:
             require_link(after[0], opened.digest)
-        return Place.LATE if same_life or self._casebook.knows_life(record) else Place.BEYOND
+        has_begun = record.author.authority == self._me and head.incarnation == self._office.incarnation
+        late = same_life or has_begun or self._casebook.knows_life(record)
+        return Place.LATE if late else Place.BEYOND
 
     def _require_reply(self, case: Case, opened: Opened) -> None:
         """Check that a reply fits the request, a clarification the questions, as far as these are here."""
@@ -317,18 +352,21 @@ class IntakeTransaction:
         return records.row_of(
             opened.record,
             opened.digest,
-            direction=Direction.IN,
+            direction=Direction.OUT if opened.record.author.authority == self._me else Direction.IN,
             envelope_id=held.envelope_id,
             envelope_hash=held.envelope_hash,
             stored_ms=self._now_ms,
             sealed=self._office.seal_record(opened.record.record_id, opened.application_data),
         )
 
-    def _receive(self, opened: Opened) -> None:
+    def _receive(self, opened: Opened, *, fresh: bool) -> None:
+        """Receipt a record; what was here before leaves no second entry."""
         held, record = opened.held, opened.record
         self._verdicts.append(
             Verdict(held.position, held.sender, held.envelope_id, held.envelope_hash, opened.digest)
         )
+        if not fresh:
+            return
         self._events.append(
             AuditEvent(
                 kind=EventKind.OPENED,
@@ -341,7 +379,7 @@ class IntakeTransaction:
                 attachments=len(record.attachments),
                 dir_size=record.directory.size,
                 key=record.author.key,
-                result="ok",
+                result="ok" if record.author.authority != self._me else RETURNED,
                 rc=reconciliation_of(opened.signed.signature, held.envelope_hash),
             )
         )
@@ -382,11 +420,12 @@ def patience_ms(opened: Opened, me: AuthorityId) -> int:
     """Return until when a record waits for what it builds on.
 
     That is a record of the requester, who is the owner of the consultation's id. Its own records come by one
-    lane, in order. For those of others it may come much later, so these wait as long as they may live.
+    lane, in order. For those of others it may come much later, so these wait as long as their envelope may
+    live.
     """
     record = opened.record
     if not any(is_owned(record.consultation, who) for who in (me, record.author.authority)):
-        return unix_milliseconds(record.expires)
+        return opened.held.expires_ms
     return opened.held.received_ms + PATIENCE_SECONDS * 1000
 
 

@@ -8,10 +8,11 @@
 4. The hub itself comes back by what all members show; none of them may be missing.
 5. What came and can't be opened may be ahead of us: the hub is asked for the commits that we lack. A hub that
    finds its members ahead has been put back to an older state, and comes back.
-6. Who is back says so to all members in the same transaction: that it came from outside, in which epoch.
+6. Who is back says so to all members in the same transaction: that it came from outside, in which epoch; and
+   whatever else is to be said then (`returned`) is queued with it.
 """
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -72,6 +73,7 @@ class Member:
         peers: the directory.
         wake: told what was queued, after the commit.
         regrouped: called when a group is in another epoch: what waited for that may go on.
+        returned: returns what else is said in a group that we came back into, in the same transaction.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Member:
         *,
         wake: Callable[[Queued], None],
         regrouped: Callable[[], None],
+        returned: Callable[[GroupBook, LinkRow], Sequence[Outgoing]],
     ) -> None:
         self._bench = bench
         self._known = known
@@ -90,6 +93,7 @@ class Member:
         self._peers = peers
         self._wake = wake
         self._regrouped = regrouped
+        self._returned = returned
         self._resyncing: set[ConsultationId] = set()
         self._failures: dict[ConsultationId, tuple[int, float]] = {}
 
@@ -230,7 +234,8 @@ class Member:
             if not outgoing:
                 return None
             release(book, entered)
-            return enqueue(book.tx, [*outgoing, _announcement(book, entered, JoinedBy.RESYNC)], book.now_ms)
+            said = self._said(book, entered, JoinedBy.RESYNC)
+            return enqueue(book.tx, [*outgoing, *said], book.now_ms)
 
         self._announce(await self._in_book(enter))
         self._bench.log.info("came back into a group")
@@ -289,10 +294,13 @@ class Member:
         def take(book: GroupBook) -> Queued | None:
             link = committing.take_place(book, _require(book, consultation), pending, answer)
             release(book, link)
-            said = None if by is None else _announcement(book, link, by)
-            return None if said is None else enqueue(book.tx, [said], book.now_ms)
+            return None if by is None else enqueue(book.tx, self._said(book, link, by), book.now_ms)
 
         self._announce(await self._in_book(take))
+
+    def _said(self, book: GroupBook, link: LinkRow, by: JoinedBy) -> list[Outgoing]:
+        """Return what is said in a group that we came into."""
+        return [_announcement(book, link, by), *self._returned(book, link)]
 
     def _announce(self, queued: Queued | None) -> None:
         """Let others go on with a group in a new epoch; after the commit."""

@@ -4,9 +4,10 @@
 Not a message of the matter, and not evidence of it: it asks authors to send again what they kept.
 
 1. `nack` names one envelope and why it could not be read; its author sends the record again, at most 3 times.
-2. `resend` names places in the chains of authors; each author sends again what it has of them.
+2. `resend` names places in the chains of authors; each author sends again what it has of them, and everybody
+   what it has of the issuer's.
 3. The id belongs to the issuer and makes a repeat recognisable: the same request is served once.
-4. It is asked of others: nobody asks for its own records.
+4. Who lost its memory asks for its own records as well: the others hold them, under its own signature.
 """
 
 import re
@@ -52,8 +53,10 @@ _KIND = kind_of_testimony(
 MAX_CONTROL_BYTES = _KIND.max_bytes
 MAX_RESENDS = 3
 """How often an author sends a record again because of `nack`."""
+MAX_RANGES = 100
+"""Ranges that one control names."""
 ALL_THAT_FOLLOW = limits.MAX_SAFE_INTEGER
-"""As the last place of a range: whatever the author has by now."""
+"""As the last place of a range: whatever the author has by now, in this chain and in later ones."""
 _RANGE = frozenset(("authority", "incarnation", "first", "last"))
 _INCARNATION = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
 _ENVELOPE = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -188,7 +191,7 @@ def _read(members: Members) -> Control:
         group_id=group_id_of(members),
         envelope=_envelope(members),
         reason=_reason(members),
-        ranges=_ranges(members, issuer.authority),
+        ranges=_ranges(members),
         created=members.moment("created"),
         issuer=issuer,
     )
@@ -212,9 +215,9 @@ def _reason(members: Members) -> ReasonCode | None:
     return ReasonCode(text) if text else None
 
 
-def _ranges(members: Members, issuer: AuthorityId) -> tuple[SequenceRange, ...]:
+def _ranges(members: Members) -> tuple[SequenceRange, ...]:
     ranges = tuple(_range(one) for one in members.objects("ranges", _RANGE))
-    if any(one.authority == issuer for one in ranges) or not _are_apart(ranges):
+    if not _are_apart(ranges):
         raise members.refusal("ranges")
     return ranges
 

@@ -204,7 +204,7 @@ def test_a_message_is_opened_once(trio: Trio) -> None:
     envelope = trio.say(A, MESSAGE)
     trio.hear(B, envelope)
     before = states(trio, B)
-    assert refusal(lambda: trio.hear(B, envelope)) is ReasonCode.ID_CONFLICT
+    assert refusal(lambda: trio.hear(B, envelope)) is ReasonCode.KEY_GONE
     assert states(trio, B) == before
 
 
@@ -239,7 +239,7 @@ def test_no_key_is_used_twice_after_a_transaction_that_was_taken_back(trio: Trio
         house.write(fail)
     sent = trio.say(A, MESSAGE)
     assert trio.hear(B, sent).data == MESSAGE
-    assert refusal(lambda: trio.hear(B, lost[0])) is ReasonCode.ID_CONFLICT
+    assert refusal(lambda: trio.hear(B, lost[0])) is ReasonCode.KEY_GONE
 
 
 # --- joining --------------------------------------------------------------------------------------------
@@ -465,7 +465,7 @@ def test_who_is_added_comes_in_and_reads_nothing_from_before() -> None:
     assert trio.link(A).roster == (A, B, C)
     assert trio.commit(B, commit).roster == (A, B, C)
     assert trio.invite(C, invitation).epoch == 2
-    assert refusal(lambda: trio.hear(C, before)) is ReasonCode.EXPIRED
+    assert refusal(lambda: trio.hear(C, before)) is ReasonCode.KEY_GONE
     assert trio.hear(A, before).data == MESSAGE
     for speaker in (A, B, C):
         envelope = trio.say(speaker, MESSAGE)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hears what members ask to be sent again, and notes what they shall get. `resender` sends it.
+
+1. A control counts only from the member who signed it, for the group in which it was said.
+2. By `resend` a member gets what it names of our records, and of its own that we hold. What went to it so
+   within a day does not go again: who asks more often gets nothing more.
+3. A `nack` names the last envelope in which a record of ours went to that member; any other changes nothing.
+   The same record goes again so three times at most, and what is no record never does: so two nodes that
+   can't read each other fall silent.
+"""
+
+from datetime import timedelta
+
+from globe_node.consultations.resending import records
+from globe_node.consultations.resending.records import Kept
+from globe_node.groups.arriving import Heard
+from globe_node.groups.book import GroupBook
+from protocol.errors import UntrustedError
+from protocol.groups.testimony.control import (
+    ALL_THAT_FOLLOW,
+    MAX_RESENDS,
+    Control,
+    ControlKind,
+    SequenceRange,
+    verify_control,
+)
+from protocol.groups.upkeep import RESYNC_PAUSE
+from protocol.identifiers import AuthorityId, RecordId
+
+PAUSE_MS = (RESYNC_PAUSE - timedelta(hours=4)) // timedelta(milliseconds=1)
+"""What was sent again is not asked for anew sooner: a member comes back once a day, and clocks differ."""
+
+
+def hear_control(book: GroupBook, heard: Heard, statement: bytes) -> None:
+    """Note what a control asks for.
+
+    Raises:
+        NotKnownYetError: the key that signed it is not known here yet.
+        RemoteProtocolError: not a control, not of the member who sent it, or its signature fails.
+
+    Spec: PROTOCOL.md section 16.7.
+    """
+    bench, link = book.bench, heard.link
+    control = verify_control(statement, bench.register.state, bench.clock.now())
+    if control.name != heard.sender:
+        raise UntrustedError("a control of another member than its sender")
+    if (control.group_id, control.consultation) != (link.group_id, link.consultation):
+        raise UntrustedError("a control of another group")
+    if control.kind is ControlKind.NACK:
+        _note_unread(book, control, heard.sender.authority)
+        return
+    me, peer = bench.name.authority, heard.sender.authority
+    kept = [one for one in records.kept_of(book.tx, link.consultation) if one.author in (me, peer)]
+    wanted = chosen(kept, control.ranges)
+    records.want(book.tx, link.consultation, peer, wanted, before_ms=book.now_ms - PAUSE_MS)
+
+
+def chosen(kept: list[Kept], ranges: tuple[SequenceRange, ...]) -> list[RecordId]:
+    """Return the records that stand in a range; who asks for all that follow gets later lives as well."""
+    ends: dict[tuple[AuthorityId, str], int] = {}
+    for one in kept:
+        ends[one.author, one.incarnation] = one.position
+    return [
+        one.record_id
+        for one in kept
+        if any(_is_in(one, named, ends.get((named.authority, named.incarnation), 0)) for named in ranges)
+    ]
+
+
+def _is_in(one: Kept, named: SequenceRange, end: int) -> bool:
+    if one.author != named.authority:
+        return False
+    if named.incarnation in ("", one.incarnation):
+        return named.first <= one.author_seq <= named.last
+    return named.last == ALL_THAT_FOLLOW and one.position > end
+
+
+def _note_unread(book: GroupBook, control: Control, peer: AuthorityId) -> None:
+    if control.envelope is None:
+        return
+    record_id = records.record_in(book.tx, control.consultation, peer, control.envelope)
+    if record_id is not None:
+        records.want_unread(book.tx, control.consultation, peer, record_id, most=MAX_RESENDS)
