@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from globe_node.delivery.clerk import unix_ms
 from globe_node.groups import records
 from globe_node.groups.book import GroupBook
-from globe_node.groups.hub import log_commit
+from globe_node.groups.hub import log_commit, verify_order
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import pool
 from globe_node.groups.packages.records import LAST_RESORT
@@ -145,6 +145,7 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
             return link
     hub = parse_context_extensions(group.context.extensions).hub
     verify_place(receipt, hub=hub, group_id=link.group_id, epoch=group.epoch, commit=parcel.commit)
+    verify_order(book, receipt)
     policy = replace(book.policy(parcel.certificates), at=receipt.created)
     try:
         outcome = _process(book, group, parcel.commit, policy)

@@ -10,6 +10,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from globe_node.groups.packages.leaf_keys import LeafKey, current_leaf_key, draft_of
 from globe_node.groups.packages.stock import UsablePackage
@@ -174,7 +175,7 @@ def _commit(
     entered = install(pending.group, pending.next_group, bench.now_ms())
     commit = OrderedCommit(
         pending.message,
-        receipt_for(bench, entered, pending.message),
+        receipt_for(bench, entered, pending.message, policy.at),
         (*(one.certificate for one in packages), *((own.certificate,) if own is not None else ())),
     )
     certificates = certificates_in(entered, policy.certificates)
@@ -186,18 +187,19 @@ def certificates_in(group: Group, known: Certificates) -> tuple[bytes, ...]:
     return tuple(known[identity_in(leaf).certificate_hash] for _, leaf in group.tree.members())
 
 
-def receipt_for(bench: Workbench, entered: Group, commit: bytes) -> bytes:
+def receipt_for(bench: Workbench, entered: Group, commit: bytes, at: datetime) -> bytes:
     """Sign that a commit has its place: that it ended the epoch before this one.
 
     Args:
         bench: what we work with.
         entered: the group in the epoch that the commit has begun.
         commit: an `MLSMessage`.
+        at: the moment for which the commit was judged.
 
     Raises:
         NodeError: this node can sign nothing now.
     """
-    signer, now = bench.signer(), bench.clock.now()
+    signer = bench.signer()
     return sign_hub_receipt(
         signer,
         HubReceipt(
@@ -205,7 +207,7 @@ def receipt_for(bench: Workbench, entered: Group, commit: bytes) -> bytes:
             epoch=entered.epoch - 1,
             commit=commit_hash(commit),
             authenticator=authenticator_hash(entered.epoch_authenticator),
-            created=now.replace(microsecond=now.microsecond // 1000 * 1000),
+            created=at.replace(microsecond=at.microsecond // 1000 * 1000),
             issuer=Issuer(bench.name.authority, bench.name.node, signer.key_id),
         ),
     )

@@ -4,9 +4,11 @@
 1. A group has its id from the first moment, so envelopes can be framed before it exists.
 2. Packages are marked as used in the transaction that stores what they were used for.
 3. The hub's own commits stand in the same log as those of others: one commit for each epoch.
+4. Along the epochs of a group the time of places never goes back, also when a clock does.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from globe_node.groups import changing, records
 from globe_node.groups.book import GroupBook
@@ -24,9 +26,15 @@ from protocol.groups.opening import founding_extension
 from protocol.groups.policy import ProfilePolicy
 from protocol.groups.profile import GROUP_ID_BYTES
 from protocol.groups.sealed import Invitation
-from protocol.groups.testimony.hub_receipt import commit_hash
+from protocol.groups.testimony.hub_receipt import (
+    HubReceipt,
+    commit_hash,
+    parse_hub_receipt,
+    verify_successive,
+)
 from protocol.groups.upkeep import returned_by
 from protocol.identifiers import AuthorityId, ConsultationId, NodeName
+from protocol.mls.group import Group
 
 RETURNED = "returned"
 """What the audit log calls it when a member came back into a group from outside."""
@@ -97,10 +105,9 @@ def change_members(
         LocalProtocolError: we are not the hub, or a package can't be used.
         NodeError: this node can sign nothing now.
     """
-    policy = book.policy(one.certificate for one in packages)
-    changed = changing.change(
-        book.bench, book.require_group(link), policy, packages=packages, removed=removed
-    )
+    group = book.require_group(link)
+    policy = policy_of_place(book, group, (one.certificate for one in packages))
+    changed = changing.change(book.bench, group, policy, packages=packages, removed=removed)
     return _enter(book, link, policy, packages, changed)
 
 
@@ -119,8 +126,8 @@ def mend(
         NodeError: this node can sign nothing now.
     """
     came = [one.certificate for one in packages] + ([own.certificate] if own is not None else [])
-    policy = book.policy(came)
     group = book.require_group(link)
+    policy = policy_of_place(book, group, came)
     changed = changing.mend(book.bench, group, policy, packages=packages, leaves=leaves, own=own)
     return _enter(book, link, policy, packages, changed)
 
@@ -138,6 +145,29 @@ def _enter(
     stock.mark(book.bench, book.tx, packages)
     book.enter(link, changed.group, policy)
     return changed
+
+
+def policy_of_place(book: GroupBook, group: Group, certificates: Iterable[bytes]) -> ProfilePolicy:
+    """Return the rules for a commit that gets its place now: not before the last one, whatever time it is."""
+    policy, last = book.policy(certificates), _last_place(book, group.group_id, group.epoch)
+    return policy if last is None else replace(policy, at=max(policy.at, last.created))
+
+
+def verify_order(book: GroupBook, receipt: HubReceipt) -> None:
+    """Check that a receipt, which is verified, follows the one before it, if that is known here.
+
+    Raises:
+        ConflictError: it is of an earlier time.
+    """
+    last = _last_place(book, receipt.group_id, receipt.epoch)
+    if last is not None:
+        verify_successive(last, receipt)
+
+
+def _last_place(book: GroupBook, group_id: bytes, epoch: int) -> HubReceipt | None:
+    """Return the receipt of the commit that led to an epoch, if it is known here."""
+    row = records.commit_at(book.tx, group_id, epoch - 1)
+    return None if row is None else parse_hub_receipt(row.receipt)
 
 
 def log_commit(book: GroupBook, link: LinkRow, epoch: int, commit: bytes, receipt: bytes) -> None:

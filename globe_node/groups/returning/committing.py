@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from globe_node.groups.arriving import leave, take_ordered
 from globe_node.groups.book import GroupBook
-from globe_node.groups.hub import log_commit
+from globe_node.groups.hub import log_commit, verify_order
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages.leaf_keys import current_leaf_key, draft_of, new_leaf_key
 from globe_node.groups.returning.wire import CommitAnswer, CommitRequest, InfoAnswer
@@ -124,6 +124,7 @@ def take_place(book: GroupBook, link: LinkRow, pending: Pending, answer: CommitA
     epoch = entered.epoch - 1
     hub = parse_context_extensions(entered.context.extensions).hub
     verify_place(receipt, hub=hub, group_id=link.group_id, epoch=epoch, commit=commit)
+    verify_order(book, receipt)
     verify_outcome(receipt, entered.epoch_authenticator)
     group = book.group_of(link) if link.status is GroupStatus.OPEN else None
     if group is not None:

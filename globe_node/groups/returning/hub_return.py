@@ -82,7 +82,7 @@ def enter_again(book: GroupBook, link: LinkRow, chosen: Shown) -> tuple[LinkRow,
     if pending is None:
         return link, []
     commit = pending.request.commit
-    receipt = receipt_for(book.bench, pending.next_group, commit)
+    receipt = receipt_for(book.bench, pending.next_group, commit, book.bench.clock.now())
     entered = take_place(book, link, pending, CommitAnswer(receipt))
     parcel = OrderedCommit(commit, receipt, (pending.request.certificate,))
     carried = parcel_for(book, entered, parcel, besides=book.bench.name.authority)

@@ -17,7 +17,7 @@ from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.changing import certificates_in, receipt_for
-from globe_node.groups.hub import log_commit
+from globe_node.groups.hub import log_commit, policy_of_place
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.records import CommitRow
 from globe_node.groups.returning.wire import (
@@ -84,14 +84,14 @@ def order(book: GroupBook, peer: PeerIdentity, request: CommitRequest) -> Orderi
     if is_return:
         last = _last_return(book, link, name)
         verify_resync_pace(last, book.bench.clock.now())
-    policy = book.policy([request.certificate] if request.certificate else [])
+    policy = policy_of_place(book, group, [request.certificate] if request.certificate else [])
     outcome = process(group, request.commit, policy, book.now_ms)
     if not isinstance(outcome, Committed) or outcome.group is None:
         raise UntrustedError("not a commit")
     committer = outcome.group.tree.leaf(outcome.committer)
     if committer is None or identity_in(committer).name != name:
         raise UntrustedError("the commit of another node than the one that asks")
-    receipt = receipt_for(book.bench, outcome.group, request.commit)
+    receipt = receipt_for(book.bench, outcome.group, request.commit, policy.at)
     log_commit(book, link, group.epoch, request.commit, receipt)
     entered = book.enter(link, outcome.group, policy)
     parcel = OrderedCommit(request.commit, receipt, (request.certificate,) if request.certificate else ())

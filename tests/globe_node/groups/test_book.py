@@ -2,7 +2,7 @@
 """Groups between nodes' stores: founded, joined, used, changed; after each step all may be forgotten."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -29,6 +29,7 @@ from protocol.groups.sealed import (
     joined_message,
     parse_invitation,
 )
+from protocol.groups.testimony.hub_receipt import parse_hub_receipt, sign_hub_receipt
 from protocol.groups.testimony.joined import JoinedBy
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId, NodeId, NodeName, uuid7
 from protocol.record import record_hash
@@ -563,6 +564,22 @@ def test_two_commits_have_not_one_place(trio: Trio) -> None:
     with pytest.raises(LocalProtocolError) as caught:
         trio.at(A, lambda book: hub.log_commit(book, link, 1, b"another commit", b"another receipt"))
     assert caught.value.code is ReasonCode.ID_CONFLICT
+
+
+def test_the_time_of_places_does_not_go_back() -> None:
+    """Not at an honest hub whose clock was set back, and not because a hub says so."""
+    trio, commit, _invitation = grown()
+    trio.commit(B, commit)
+    trio.clock.advance(-60)
+    changed = trio.at(A, lambda book: hub.change_members(book, trio.link(A), [], [C]))
+    assert changed.commit is not None
+    placed = parse_hub_receipt(changed.commit.receipt)
+    assert placed.created == parse_hub_receipt(commit.receipt).created
+    early = replace(placed, created=placed.created - timedelta(milliseconds=1))
+    signed = sign_hub_receipt(trio.houses[A].bench.signer(), early)
+    earlier = replace(changed.commit, receipt=signed)
+    assert refusal(lambda: trio.commit(B, earlier)) is ReasonCode.ID_CONFLICT
+    assert trio.commit(B, changed.commit).epoch == 3
 
 
 def test_only_the_hub_changes_the_members(trio: Trio) -> None:

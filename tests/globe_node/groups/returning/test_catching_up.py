@@ -65,7 +65,7 @@ def test_who_can_not_take_a_commit_that_has_its_place_comes_back(ring: Ring) -> 
     """The hub signed another outcome of the commit than it has: whoever sees that has lost the group."""
     request = made(ring, B)
     entered = replace(group_of(ring, C), context=replace(group_of(ring, C).context, epoch=2))
-    receipt = receipt_for(ring.houses[A].bench, entered, request.commit)
+    receipt = receipt_for(ring.houses[A].bench, entered, request.commit, ring.clock.now())
     parcel = OrderedCommit(request.commit, receipt, ())
     frame = ring.frame(A, EnvelopeClass.COMMIT)
     envelope = parse_envelope(envelope_bytes(frame.to_bytes(), parcel.to_bytes()))
