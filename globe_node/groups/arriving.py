@@ -106,7 +106,7 @@ def hear(book: GroupBook, envelope: Envelope) -> Heard:
         raise UntrustedError("a message of another member than its sender")
     said = kind_of(outcome.data)
     book.put_group(outcome.group)
-    if said is Said.RECORD:
+    if said is not Said.JOINED:
         _note_heard(book, link, sender, outcome.epoch)
     return Heard(link, sender, said, outcome.data)
 

@@ -9,7 +9,7 @@ from tests.house.source import ROOT, tree_of
 
 TEXT = (ROOT / "docs" / "ATTACKS.md").read_text("utf-8")
 ROWS = re.findall(r"^\| ([A-G]\d\d) \| (.+) \| (.+) \| (.+) \|$", TEXT, re.MULTILINE)
-SIZES = {"A": 15, "B": 20, "C": 25, "D": 16, "E": 18, "F": 64, "G": 17}
+SIZES = {"A": 15, "B": 20, "C": 25, "D": 16, "E": 18, "F": 64, "G": 22}
 MISSING = ("not reachable yet", "not yet")
 
 

@@ -143,6 +143,8 @@ def _application_data() -> list[Case]:
     return [
         good("a signed record", b"\1 and the rest of it", kind=kind, value={"says": "record"}),
         good("a joined statement", b"\2\1 and the rest of it", kind=kind, value={"says": "joined"}),
+        good("a control", b"\3\1 and the rest of it", kind=kind, value={"says": "control"}),
+        good("a record said before", b"\4\1 and the rest of it", kind=kind, value={"says": "resent"}),
         bad("something else", b"\xff and the rest of it", ReasonCode.BAD_VERSION, kind=kind),
         bad("nothing", b"", ReasonCode.BAD_VERSION, kind=kind),
     ]
