@@ -18,6 +18,8 @@ _STAGES = {
     "read": "read",
     "rejected": "REJECTED",
     "undeliverable": "UNDELIVERABLE",
+    "resent": "sent again to",
+    "returned": "given back by",
 }
 
 
@@ -125,6 +127,11 @@ def _group_lines(summary: JSONObject) -> Iterator[str]:
         yield f"  {absent} can't read what is said now: it has no keys in the group until it has new ones"
     if silent := names_of(group, "silent"):
         yield f"  {silent} has not renewed its keys for long: see whether its node is alive"
+    for one in objects(group.get("returned", [])):
+        yield (
+            f"  {text_of(one, 'node')} CAME BACK FROM OUTSIDE {short_time(text_of(one, 'at'))} UTC: it was"
+            " restored, or somebody else has its keys"
+        )
     if group.get("confirmed") is True:
         yield "  membership confirmed: every member has said that it sees these members"
     if waiting := names_of(group, "unconfirmed"):

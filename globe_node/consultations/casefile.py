@@ -9,7 +9,7 @@
 4. What the evidence lines say was verified before it was stored; `protocol.evidence` verifies it again.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,6 +18,8 @@ from globe_node.consultations.casebook import roster_of
 from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import no_such_consultation
 from globe_node.consultations.records import ConsultationRow, Direction, RecordRow
+from globe_node.consultations.resending import records as resends
+from globe_node.consultations.resending.records import SentAgain
 from globe_node.delivery import inbox, outbox
 from globe_node.delivery.outbox import LaneRow, SentRow
 from globe_node.groups.views import GroupView, views_of
@@ -63,7 +65,8 @@ class EvidenceLine:
     """One thing that is known to have happened to a message.
 
     Attributes:
-        stage: submitted, waiting, received, read, rejected or undeliverable.
+        stage: submitted, waiting, received, read, rejected or undeliverable; resent, to a member that had
+            lost it; returned, by a member that kept what we had lost.
         authority: where it happened.
         at: when, by the clock of whoever says so.
         signed_by: `authority/node`, and the key id; empty for what only this node's own log holds.
@@ -273,7 +276,7 @@ def _summaries(
 
 
 def _waiting(tx: Transaction, ids: Collection[ConsultationId]) -> dict[ConsultationId, int]:
-    envelopes = records.sent_envelopes(tx, ids)
+    envelopes = {**records.sent_envelopes(tx, ids), **resends.envelopes_sent_again(tx, ids)}
     counted: dict[ConsultationId, int] = {}
     for row in outbox.sent(tx, list(envelopes)):
         if row.state is DeliveryState.QUEUED:
@@ -331,22 +334,53 @@ def _lines_of_theirs(
 
 
 def _lines_of_ours(tx: Transaction, stored: Sequence[RecordRow]) -> dict[RecordId, list[EvidenceLine]]:
-    """Return what is known of records that went out: the receipts of each recipient, or that it waits."""
+    """Return what is known of records that went out: the receipts of each recipient, or that it waits.
+
+    What went again to a member has a line for that, and those of the later envelope after it. What we lost
+    and others gave back has a line that says who did.
+    """
     ours = [row for row in stored if row.direction == Direction.OUT]
+    again: dict[RecordId, list[SentAgain]] = {}
+    for repeat in resends.sent_again(tx, [row.record_id for row in ours]):
+        again.setdefault(repeat.record_id, []).append(repeat)
+    ids = [EnvelopeId(row.envelope_id) for row in ours]
+    ids += [repeat.envelope_id for listed in again.values() for repeat in listed]
     sent: dict[EnvelopeId, list[SentRow]] = {}
-    for one in outbox.sent(tx, [EnvelopeId(row.envelope_id) for row in ours]):
+    for one in outbox.sent(tx, ids):
         sent.setdefault(one.envelope_id, []).append(one)
     proofs = outbox.evidence(tx, [one for listed in sent.values() for one in listed])
     lanes = {lane.peer: lane for lane in outbox.lanes(tx)} if ours else {}
     found: dict[RecordId, list[EvidenceLine]] = {}
     for row in ours:
-        lines = [EvidenceLine("submitted", row.author, moment_of(row.stored_ms), f"{row.author}/{row.node}")]
-        for one in sent.get(EnvelopeId(row.envelope_id), ()):
-            lines += receipt_lines(one.envelope_hash, one.peer, proofs.get(one.position, []))
-            if one.state is DeliveryState.QUEUED:
-                lines.append(_waiting_line(one, row, lanes.get(one.peer)))
+        back = _giving_back(tx, row, stored) if EnvelopeId(row.envelope_id) not in sent else None
+        at = moment_of(row.created_ms if back else row.stored_ms)
+        lines = [EvidenceLine("submitted", row.author, at, f"{row.author}/{row.node}")]
+        lines += [back] if back else []
+        for envelope_id, peer, since_ms in _envelopes_of(row, again.get(row.record_id, [])):
+            if peer:
+                lines.append(EvidenceLine("resent", AuthorityId(peer), moment_of(since_ms)))
+            for one in sent.get(envelope_id, ()):
+                lines += receipt_lines(one.envelope_hash, one.peer, proofs.get(one.position, []))
+                if one.state is DeliveryState.QUEUED:
+                    lines.append(_waiting_line(one, row, lanes.get(one.peer)))
         found[row.record_id] = lines
     return found
+
+
+def _envelopes_of(row: RecordRow, again: Sequence[SentAgain]) -> Iterator[tuple[EnvelopeId, str, int]]:
+    """Yield the envelopes in which a record went: the first one, then those to one member, and since when."""
+    yield EnvelopeId(row.envelope_id), "", row.stored_ms
+    for repeat in again:
+        yield repeat.envelope_id, repeat.peer, repeat.sent_ms
+
+
+def _giving_back(tx: Transaction, row: RecordRow, stored: Sequence[RecordRow]) -> EvidenceLine | None:
+    """Return the line for a record of ours that came back from another member."""
+    envelope_id = EnvelopeId(row.envelope_id)
+    for member in sorted({one.author for one in stored if one.author != row.author}):
+        if inbox.issued(tx, member, [envelope_id]):
+            return EvidenceLine("returned", member, moment_of(row.stored_ms))
+    return None
 
 
 def receipt_lines(

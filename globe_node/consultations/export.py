@@ -11,6 +11,7 @@ from hashlib import sha256
 from globe_node.consultations import casefile, records
 from globe_node.consultations.office import Office
 from globe_node.consultations.records import Direction, RecordRow
+from globe_node.consultations.resending import records as resends
 from globe_node.delivery import inbox, outbox
 from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
@@ -75,7 +76,9 @@ class Exporter:
 
 def receipts_of(tx: Transaction, stored: list[RecordRow]) -> list[bytes]:
     """Return every signed receipt for records: those we got for ours, and those we gave for theirs."""
-    ours = [EnvelopeId(row.envelope_id) for row in stored if row.direction == Direction.OUT]
+    sent = [row for row in stored if row.direction == Direction.OUT]
+    ours = [EnvelopeId(row.envelope_id) for row in sent]
+    ours += [one.envelope_id for one in resends.sent_again(tx, [row.record_id for row in sent])]
     found = [receipt for kept in outbox.evidence(tx, outbox.sent(tx, ours)).values() for receipt in kept]
     senders = sorted({row.author for row in stored if row.direction == Direction.IN})
     for sender in senders:

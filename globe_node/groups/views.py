@@ -7,12 +7,29 @@ signed the invitation of everybody else, so it need not say so.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from globe_node.groups import records
 from globe_node.groups.links import GroupStatus
 from globe_node.groups.members import leaves
+from globe_node.groups.workbench import moment_at
 from globe_node.store.door import Transaction
 from protocol.identifiers import AuthorityId, ConsultationId, NodeName
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A node that came back into a group from outside: it lost its secrets, or somebody else has its keys.
+
+    Attributes:
+        node: `authority/node`.
+        epoch: the first one that it is in again.
+        at: when this node learned of it.
+    """
+
+    node: str
+    epoch: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +46,7 @@ class GroupView:
         absent: members without a leaf: they can't read what is said now, sorted.
         fallen: members with a leaf that no longer stands; nothing is sent until the hub has removed it.
         silent: members that have long made no commit.
+        returned: nodes that came back from outside, in order.
     """
 
     status: GroupStatus
@@ -40,6 +58,7 @@ class GroupView:
     absent: tuple[AuthorityId, ...] = ()
     fallen: tuple[AuthorityId, ...] = ()
     silent: tuple[AuthorityId, ...] = ()
+    returned: tuple[Return, ...] = ()
 
 
 def views_of(
@@ -77,6 +96,10 @@ def views_of(
             absent=absent,
             fallen=_sorted(row.authority for row in rows if row.fallen),
             silent=_sorted(row.authority for row in rows if row.silent),
+            returned=tuple(
+                Return(f"{row.authority}/{row.node}", row.epoch, moment_at(row.at_ms))
+                for row in records.returns_of(tx, link.group_id)
+            ),
         )
     return found
 

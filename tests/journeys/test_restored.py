@@ -14,19 +14,19 @@ from globe_node.groups.keeping import leave_out_secrets
 from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
 from protocol.consultations.table import State
-from protocol.identifiers import ConsultationId, RecordId
+from protocol.errors import ReasonCode
+from protocol.identifiers import AuthorityId, ConsultationId, RecordId
 from protocol.mls import commits, sending
 from protocol.mls.secret_tree import MessageKey, SecretTree, next_key
 from tests.simulation.loop import run_virtual
 from tests.support.backups import Homes, verify_log
 from tests.support.bodies import OFFICE
-from tests.support.nodes import A, B, C, Town, in_town, reply, request, town
+from tests.support.nodes import A, B, C, Town, in_town, reply, request, stages, town
 
 ACK = {"handler": OFFICE, "update_every_days": 5}
 QUESTION = {"questions": [{"id": "q1", "text": "Which year?"}]}
 EXPLAINED = {"answers": [{"question": "q1", "text": "2019."}]}
 ANSWER = {"final": True, "items": [{"item": "h1", "result": "NOT_FOUND"}]}
-CLOSE: dict[str, Any] = {}
 FILE = DraftAttachment("a1", "extract.bin", "application/octet-stream", "", bytes(range(256)) * 8)
 
 
@@ -57,9 +57,9 @@ def used_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[MessageKey]]:
     for module in (sending, commits):
         monkeypatch.setattr(module, "next_key", watched)
     yield used
-    assert len(used) > 15
     assert len({one.key for one in used}) == len(used)
     assert len({one.nonce for one in used}) == len(used)
+    assert len(used) > 15
 
 
 class Story:
@@ -101,27 +101,28 @@ def test_every_receipted_message_is_back_and_no_key_was_used_twice(
             await story.say(C, MessageType.ACK, ACK)
             await story.say(B, MessageType.CLARIFICATION_REQUEST, QUESTION)
             await story.say(A, MessageType.CLARIFICATION, EXPLAINED, attachments=(FILE,))
-            await story.say(C, MessageType.ANSWER, ANSWER)
             await story.say(B, MessageType.ANSWER, ANSWER)
             consultation = story.asked.consultation
-            had = await archive(nodes, B, consultation)
-            before = await nodes.show(B, consultation)
-            assert len(had) == 7
+            had, before = await archive(nodes, B, consultation), await nodes.show(B, consultation)
+            assert len(had) == 6
 
+            await homes.end(B)
+            await story.say(C, MessageType.ANSWER, ANSWER)
             await homes.restore(B, yesterday)
-            assert len(await archive(nodes, B, consultation)) < len(had)
+            assert len(await archive(nodes, B, consultation)) == 2
             await asyncio.sleep(1_000)
-            assert await archive(nodes, B, consultation) == had
-            after = await nodes.show(B, consultation)
-            assert after.sides == before.sides
-            assert {one.record_id: one.ours for one in after.records} == {
-                one.record_id: one.ours for one in before.records
-            }
+            back, after = await archive(nodes, B, consultation), await nodes.show(B, consultation)
+            assert back == await archive(nodes, A, consultation)
+            assert back.items() > had.items()
+            assert after.sides == {**before.sides, AuthorityId(C): State.ANSWERED}
+            ours = {one.record_id for one in before.records if one.ours}
+            assert {one.record_id for one in after.records if one.ours} == ours
             assert all(one.missing_before == 0 for one in after.records)
+            assert [stages(one) for one in after.records if one.ours][-1] == ["submitted", "returned"]
 
-            await story.say(A, MessageType.CLOSE, CLOSE)
+            await require_told(nodes, consultation)
+            await story.say(A, MessageType.CLOSE, {})
             last = await archive(nodes, A, consultation)
-            assert len(last) == len(had) + 1
             for name in (A, B, C):
                 assert await archive(nodes, name, consultation) == last
                 assert (await nodes.show(name, consultation)).summary.state == State.CLOSED
@@ -131,3 +132,17 @@ def test_every_receipted_message_is_back_and_no_key_was_used_twice(
                 assert len(opened) == len(set(opened))
 
     run_virtual(main())
+
+
+async def require_told(nodes: Town, consultation: ConsultationId) -> None:
+    """Everybody was told that B came back, and the author of what B could not read sees what became of it."""
+    for name in (A, B, C):
+        view = (await nodes.show(name, consultation)).summary.group
+        assert view is not None
+        assert [one.node for one in view.returned] == [f"{B}/main"]
+        (alarm,) = await nodes.entries(name, EventKind.ALARM)
+        assert (alarm.peer, alarm.case, alarm.result) == (f"{B}/main", consultation, "returned")
+    *_, answer = (await nodes.show(C, consultation)).records
+    to_b = [one for one in answer.evidence if one.authority == B]
+    assert [one.stage for one in to_b] == ["rejected", "resent", "received"]
+    assert to_b[0].reason == ReasonCode.KEY_GONE

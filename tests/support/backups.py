@@ -53,10 +53,13 @@ class Homes:
             )
         return target
 
-    async def restore(self, name: str, backup: Path) -> None:
-        """End a node without a word, and let it begin another life from a backup."""
+    async def end(self, name: str) -> None:
+        """End a node without a word; its home is lost."""
         await self._town.kill(name)
         self._town.databases[name].close()
+
+    async def restore(self, name: str, backup: Path) -> None:
+        """Let a node that has ended begin another life from a backup."""
         self._town.key_files[name] = MemoryKeyFile()
         self._lives[name] = self._lives.get(name, 0) + 1
 

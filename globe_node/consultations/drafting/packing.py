@@ -22,10 +22,11 @@ from globe_node.groups import hub
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages.stock import UsablePackage
+from globe_node.groups.upkeep.parcels import outgoing_of
 from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.message_types import MessageType
-from protocol.envelope import EnvelopeClass, Frame, envelope_bytes, envelope_hash
+from protocol.envelope import EnvelopeClass, Frame, envelope_bytes
 from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId, NodeName, uuid7
 from protocol.messages.membership import Members
@@ -248,20 +249,6 @@ class Packer:
 def enveloped(frame: Frame, sealed: bytes, digest: Digest, peers: Collection[AuthorityId]) -> Outgoing:
     """Return an envelope with a sealed part for some members."""
     return outgoing_of(frame, envelope_bytes(frame.to_bytes(), sealed), digest, peers)
-
-
-def outgoing_of(frame: Frame, raw: bytes, digest: Digest, peers: Collection[AuthorityId]) -> Outgoing:
-    """Return a finished envelope for some members, with the hash that receipts name."""
-    return Outgoing(
-        envelope_id=frame.envelope_id,
-        envelope_class=frame.envelope_class,
-        routing_id=frame.routing_id,
-        octets=raw,
-        envelope_hash=envelope_hash(raw),
-        record_hash=digest,
-        peers=tuple(peers),
-        deadline_ms=frame.expires_ms,
-    )
 
 
 def frame_of(letter: Letter, link: LinkRow) -> Frame:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
-from globe_node.consultations.drafting.packing import outgoing_of
 from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import Office
 from globe_node.consultations.opening.examine import Examination, Postponed, Refused, verdict_of
@@ -29,6 +28,7 @@ from globe_node.groups import arriving
 from globe_node.groups.arriving import AwaitedGroupError, Heard, KeyGoneError
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.upkeep.parcels import outgoing_of
 from globe_node.groups.views import returned_ms
 from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind

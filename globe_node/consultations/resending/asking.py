@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
 from itertools import pairwise
 
-from globe_node.consultations.drafting.packing import outgoing_of
 from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import Office
 from globe_node.consultations.resending import records
@@ -19,6 +18,7 @@ from globe_node.consultations.resending.records import Kept
 from globe_node.delivery.outbox import Outgoing
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import LinkRow
+from globe_node.groups.upkeep.parcels import outgoing_of
 from protocol import limits
 from protocol.envelope import EnvelopeClass, Frame
 from protocol.errors import ReasonCode

@@ -141,6 +141,18 @@ def sent_again(tx: Transaction, record_ids: Iterable[RecordId]) -> list[SentAgai
     return [SentAgain._make(row) for one in record_ids for row in driver.execute(sql, (one,))]
 
 
+def envelopes_sent_again(
+    tx: Transaction, consultations: Iterable[ConsultationId]
+) -> dict[EnvelopeId, ConsultationId]:
+    """Return the envelopes in which records of consultations went again."""
+    driver = driver_of(tx)
+    sql = (
+        "SELECT s.envelope_id FROM resend AS w JOIN resent AS s ON s.record_id = w.record_id"
+        " AND s.peer = w.peer WHERE w.consultation = ?"
+    )
+    return {EnvelopeId(row[0]): one for one in consultations for row in driver.execute(sql, (one,))}
+
+
 def record_in(
     tx: Transaction, consultation: ConsultationId, peer: AuthorityId, envelope_id: EnvelopeId
 ) -> RecordId | None:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from globe_node.consultations import records as archive
 from globe_node.consultations.content import reconciliation_of
-from globe_node.consultations.drafting.packing import outgoing_of
 from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import Office
 from globe_node.consultations.records import Direction, RecordRow
@@ -27,6 +26,7 @@ from globe_node.delivery.outbox import Outgoing, Queued
 from globe_node.errors import NodeError, StoreError
 from globe_node.groups.book import messages_sent
 from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.upkeep.parcels import outgoing_of
 from globe_node.store.door import Transaction
 from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind, size_bucket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts what the hub says about a group into envelopes of their own. It queues nothing.
+"""Puts what goes to members of a group into envelopes. It queues nothing.
 
 What changes a group outlives every message in it: who missed it could read nothing later.
 """
@@ -12,7 +12,7 @@ from globe_node.groups.links import LinkRow
 from protocol import limits
 from protocol.envelope import EnvelopeClass, Frame, envelope_bytes, envelope_hash
 from protocol.groups.sealed import Invitation, OrderedCommit
-from protocol.identifiers import AuthorityId, EnvelopeId, uuid7
+from protocol.identifiers import AuthorityId, Digest, EnvelopeId, uuid7
 
 
 def parcel_of(
@@ -30,13 +30,18 @@ def parcel_of(
         expires_ms=book.now_ms + limits.MAX_LIFETIME_SECONDS * 1000,
     )
     raw = envelope_bytes(frame.to_bytes(), content.to_bytes())
+    return outgoing_of(frame, raw, content.digest, sorted(peers))
+
+
+def outgoing_of(frame: Frame, raw: bytes, digest: Digest, peers: Iterable[AuthorityId]) -> Outgoing:
+    """Return a finished envelope for some members, with the hash that receipts name."""
     return Outgoing(
         envelope_id=frame.envelope_id,
         envelope_class=frame.envelope_class,
         routing_id=frame.routing_id,
         octets=raw,
         envelope_hash=envelope_hash(raw),
-        record_hash=content.digest,
-        peers=tuple(sorted(peers)),
+        record_hash=digest,
+        peers=tuple(peers),
         deadline_ms=frame.expires_ms,
     )

@@ -24,6 +24,7 @@ def upgrade() -> None:
         ) STRICT
     """)
     op.execute("CREATE INDEX resend_waiting ON resend (consultation, position) WHERE waits = 1")
+    op.execute("CREATE INDEX resend_by_consultation ON resend (consultation)")
     op.execute("""
         CREATE TABLE resent (
             position INTEGER PRIMARY KEY,
