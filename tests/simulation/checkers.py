@@ -6,32 +6,33 @@ signed evidence for each message, states that only move forward, few retries, an
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
+from uuid import UUID
 
 from globe_node.audit.fsck import verify
 from globe_node.audit.log import AuditLog, LogName
 from globe_node.audit.vault import DerivedPeriodKeys, Vault
 from globe_node.consultations.casebook import roster_of
 from globe_node.consultations.casefile import in_order
+from globe_node.consultations.moments import unix_milliseconds
 from globe_node.consultations.records import list_consultations, records_of
 from globe_node.delivery import inbox, outbox
 from globe_node.delivery.journal import LATE
 from globe_node.delivery.outbox import SentRow
-from globe_node.groups.links import GroupStatus, LinkRow
-from globe_node.groups.records import links_of, revisions_of
-from globe_node.groups.views import views_of
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.consultations.roster import Roster
+from protocol.consultations.table import State
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId
 from protocol.receipts import DeliveryState, ReceiptStatus, SignedReceipt, parse_signed_receipt
 from protocol.signing import labels
 from protocol.signing.batch import BatchVerifier
+from tests.simulation.groups import Links, is_orphaned, left_out, links_in
 from tests.simulation.residents import Said
 from tests.support.audit import recorded
 from tests.support.directory import certified_node_keys
@@ -40,16 +41,11 @@ from tests.support.entropy import SeededEntropy
 _TAKEN = (DeliveryState.RECEIVED, DeliveryState.READ)
 _ATTEMPTS_FOR_EACH = 6
 """Requests that a message may cost in the long run, bad weather included."""
-_BROKEN = (
-    ReasonCode.BAD_CONTENT,
-    ReasonCode.NOT_FOUND,
-    ReasonCode.EVIDENCE_INVALID,
-    ReasonCode.KEY_PACKAGE_GONE,
-    ReasonCode.KEY_GONE,
-)
-"""Why an honest peer's message must not be rejected."""
 _ATTEMPTS_ANYWAY = 160
-"""Requests of one direction that are no sign of haste: about one a minute of a world's life."""
+"""Requests of one direction that are no sign of haste in a bad day and its calm: about one a minute."""
+_DAY_SECONDS = 6_000.0
+_ATTEMPTS_AN_HOUR = 10
+"""And in each hour beyond that: about as many as the longest pauses allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +58,8 @@ class Remains:
         said: what the nodes said they had stored.
         errors: exceptions that were nobody's plan.
         attempts: requests with envelopes or receipts, by (from, to); empty if nobody counted.
+        seconds: how long the nodes lived.
+        bereft: nodes that lost the secrets of their groups.
     """
 
     databases: Mapping[str, Transaction]
@@ -69,6 +67,8 @@ class Remains:
     said: Sequence[Said]
     errors: Sequence[str] = ()
     attempts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    seconds: float = 0.0
+    bereft: Collection[str] = ()
 
 
 class Seen(NamedTuple):
@@ -91,12 +91,14 @@ class Findings:
         sent: what is known of each envelope at its sender, by sender, envelope id and recipient.
         held: the records of each node.
         events: the acts in each node's audit log.
+        about: the consultation of the record in each envelope, by sender and envelope id.
     """
 
     remains: Remains
     sent: dict[tuple[str, EnvelopeId, str], SentRow]
     held: dict[str, list[Seen]]
     events: dict[str, list[AuditEvent]]
+    about: dict[tuple[str, EnvelopeId], str]
 
     def problems(self) -> list[str]:
         """Everything that does not hold."""
@@ -111,7 +113,8 @@ class Findings:
             *self._sums(),
             *self._logs(),
             *self._disagreed(),
-            *self._split(),
+            *left_out(self.remains.databases, self.remains.bereft),
+            *self._unreadable(),
         ]
 
     def _lost(self) -> Iterator[str]:
@@ -170,10 +173,10 @@ class Findings:
                 last[author, consultation] = number
 
     def _without_end(self) -> Iterator[str]:
-        verifier = BatchVerifier(10_000)
+        verifier, links = BatchVerifier(10_000), links_in(self.remains.databases)
         for (source, _, _), row in self.sent.items():
             if not row.state.is_terminal:
-                if not self._waits_for_what_was_lost(source, row):
+                if not self._outlives_the_world(links, source, row):
                     yield f"no end: {row.envelope_id.hex()} from {source} to {row.peer}"
                 continue
             tx = self.remains.databases[source]
@@ -186,23 +189,99 @@ class Findings:
                 if not _genuine(signed, verifier, (source, row.peer))
             )
 
-    def _waits_for_what_was_lost(self, source: str, row: SentRow) -> bool:
-        """Say whether a record is held that builds on one of the requester that never came there.
+    def unfinished(self) -> list[str]:
+        """What is open in a calm though nothing holds it up. What is held up must end at its deadline.
 
-        It is held there; or here, because whoever was to be added never came into the group.
+        A record is held up that builds on a record of its requester which ended without coming there: nobody
+        can tell whether it was for its reader. So is everything in a group whose hub lost its secrets.
         """
-        sql = "SELECT 1 FROM inbox WHERE sender = ? AND envelope_id = ? AND state = 0"
-        at_peer = driver_of(self.remains.databases[row.peer])
-        held_there = at_peer.execute(sql, (source, row.envelope_id)).fetchone() is not None
-        about = [one.consultation for one in self.held[source] if one.envelope_id == row.envelope_id]
-        if not about or not (held_there or row.reason == ReasonCode.AWAITING_KEYS):
+        links = links_in(self.remains.databases)
+        found = []
+        for (source, envelope_id, peer), row in self.sent.items():
+            if row.state.is_terminal or self._builds_on_what_was_lost(source, row):
+                continue
+            consultation = self.about.get((source, envelope_id))
+            is_held_up = consultation is not None and is_orphaned(links, consultation)
+            if not is_held_up and not self._outlives_the_world(links, source, row):
+                found.append(f"no end: {envelope_id.hex()} from {source} to {peer}")
+        return found
+
+    def _builds_on_what_was_lost(self, source: str, row: SentRow) -> bool:
+        """Say whether a record waits for one of its requester that ended elsewhere than at its reader.
+
+        It waits there, opened; or here, because whoever was to be added never came into the group.
+        """
+        consultation = self.about.get((source, row.envelope_id))
+        if consultation is None:
             return False
-        (consultation,) = about
-        opener = _rosters_of(self.remains.databases[source])[consultation].requester
-        of_case = {one.envelope_id for one in self.held[opener] if one.consultation == consultation}
-        return (opener != source or not held_there) and any(
-            who == opener and peer == row.peer and envelope_id in of_case and sent.state not in _TAKEN
+        requester = _rosters_of(self.remains.databases[source])[consultation].requester
+        of_requester = {
+            one.envelope_id
+            for one in self.held[requester]
+            if one.consultation == consultation and not one.inbound and one.envelope_id != row.envelope_id
+        }
+        is_missing = any(
+            who == requester and peer == row.peer and envelope_id in of_requester and _came_to_nothing(sent)
             for (who, envelope_id, peer), sent in self.sent.items()
+        )
+        if row.reason == ReasonCode.AWAITING_KEYS:
+            return source == requester and is_missing
+        sql = "SELECT 1 FROM inbox WHERE sender = ? AND envelope_id = ? AND state = 0 AND opened = 1"
+        at_peer = driver_of(self.remains.databases[row.peer])
+        is_opened = at_peer.execute(sql, (source, row.envelope_id)).fetchone() is not None
+        return source != requester and is_opened and is_missing
+
+    def _outlives_the_world(self, links: Links, source: str, row: SentRow) -> bool:
+        """Say whether it is a word about a group whose hub lost its secrets: that one has a month."""
+        if (source, row.envelope_id) in self.about:
+            return False
+        sql = (
+            "SELECT l.consultation FROM outbox o JOIN group_link l ON l.routing_id = o.routing_id"
+            " WHERE o.position = ?"
+        )
+        found = driver_of(self.remains.databases[source]).execute(sql, (row.position,)).fetchone()
+        return found is not None and is_orphaned(links, str(found[0]))
+
+    def _unreadable(self) -> Iterator[str]:
+        """Nothing that an honest node sent may be rejected, but for what it could not know in time.
+
+        That is: its own deadline; that what it builds on would end; that both spoke at once; that somebody
+        had been removed. And what our own code failed on three times, where the world lets it fail.
+        """
+        rejected_at = {
+            (name, event.peer, event.msg): event.at
+            for name, events in self.events.items()
+            for event in events
+            if event.kind in (EventKind.REJECTED, EventKind.QUARANTINED)
+        }
+        for (source, envelope_id, peer), row in self.sent.items():
+            if row.state is not DeliveryState.REJECTED or row.reason == ReasonCode.QUARANTINED:
+                continue
+            at = rejected_at.get((peer, source, str(UUID(bytes=envelope_id))))
+            if at is None or not self._is_excused(source, row, unix_milliseconds(at)):
+                yield f"group: {row.reason} for {envelope_id.hex()} from {source} at {peer}"
+
+    def _is_excused(self, source: str, row: SentRow, at_ms: int) -> bool:
+        consultation = self.about.get((source, row.envelope_id))
+        if consultation is None:
+            return False
+        is_over = at_ms >= row.deadline_ms
+        if row.reason == ReasonCode.SEQUENCE_GAP:
+            return is_over or self._lacks_one_before(source, row, consultation)
+        if row.reason == ReasonCode.REFUSED:
+            roster = _rosters_of(self.remains.databases[row.peer]).get(consultation)
+            sides = {} if roster is None else roster.sides
+            return State.REMOVED in (sides.get(AuthorityId(source)), sides.get(row.peer))
+        return row.reason == ReasonCode.ILLEGAL_MOVE or (row.reason == ReasonCode.EXPIRED and is_over)
+
+    def _lacks_one_before(self, source: str, row: SentRow, consultation: str) -> bool:
+        """Say whether an earlier record of the same author ended without coming to that reader."""
+        own = [one for one in self.held[source] if one.consultation == consultation and not one.inbound]
+        before = [one.envelope_id for one in own[: [one.envelope_id for one in own].index(row.envelope_id)]]
+        return any(
+            _came_to_nothing(self.sent[source, one, row.peer])
+            for one in before
+            if (source, one, row.peer) in self.sent
         )
 
     def _disagreed(self) -> Iterator[str]:
@@ -224,27 +303,6 @@ class Findings:
                     if theirs != roster:
                         yield f"disagreed: {theirs} at {member}, {roster} at {name} in {consultation}"
 
-    def _split(self) -> Iterator[str]:
-        """Members of a group must be in the epoch of its hub, see the same group, and hold its secrets."""
-        groups = {name: _groups_of(tx) for name, tx in self.remains.databases.items()}
-        for name, links in groups.items():
-            tx = self.remains.databases[name]
-            for consultation, link in links.items():
-                if link.status is not GroupStatus.OPEN:
-                    continue
-                if not revisions_of(tx, [link.group_id]):
-                    yield f"group: the secrets of {consultation} are not at {name}"
-                view = views_of(tx, AuthorityId(name), [link.consultation])[link.consultation]
-                yield from (f"group: {name} and {peer} differ in {consultation}" for peer in view.disagreeing)
-                hub = groups[link.hub.partition("/")[0]][consultation]
-                if name in hub.roster and (link.epoch, link.roster) != (hub.epoch, hub.roster):
-                    yield f"group: {name} is in epoch {link.epoch} of {consultation}, its hub in {hub.epoch}"
-        for name, events in self.events.items():
-            undeciphered = [
-                event for event in events if event.kind is EventKind.REJECTED and event.result in _BROKEN
-            ]
-            yield from (f"group: {event.result} from {event.peer} at {name}" for event in undeciphered)
-
     def _moved_back(self) -> Iterator[str]:
         """Read the states of each message from the audit log of its sender, in order."""
         level = {"received": 1, "read": 2}
@@ -264,9 +322,10 @@ class Findings:
 
     def _hasty(self) -> Iterator[str]:
         begun = Counter((source, peer) for source, _, peer in self.sent)
+        anyway = _ATTEMPTS_ANYWAY + _ATTEMPTS_AN_HOUR * max(0.0, self.remains.seconds - _DAY_SECONDS) / 3_600
         for (source, to), attempts in self.remains.attempts.items():
             messages = begun[source, to] + begun[to, source]
-            if attempts > _ATTEMPTS_ANYWAY + _ATTEMPTS_FOR_EACH * messages:
+            if attempts > anyway + _ATTEMPTS_FOR_EACH * messages:
                 yield f"hasty: {attempts} requests from {source} to {to} for {messages} messages"
 
     def _sums(self) -> Iterator[str]:
@@ -322,16 +381,21 @@ def findings(remains: Remains) -> Findings:
         )
         held[name] = [Seen(*row) for row in driver.execute(sql)]
         events[name] = recorded(tx, _log_of(remains, name))
-    return Findings(remains, sent, held, events)
+    about = {
+        (name, row.envelope_id): row.consultation
+        for name, rows in held.items()
+        for row in rows
+        if not row.inbound
+    }
+    return Findings(remains, sent, held, events, about)
+
+
+def _came_to_nothing(row: SentRow) -> bool:
+    return row.state.is_terminal and row.state not in _TAKEN
 
 
 def _rosters_of(tx: Transaction) -> dict[str, Roster]:
     return {row.id: roster_of(row) for row in list_consultations(tx, states=(), before=None, limit=1_000_000)}
-
-
-def _groups_of(tx: Transaction) -> dict[str, LinkRow]:
-    ids = [ConsultationId(row[0]) for row in driver_of(tx).execute("SELECT consultation FROM group_link")]
-    return {str(consultation): link for consultation, link in links_of(tx, ids).items()}
 
 
 def _log_of(remains: Remains, name: str) -> AuditLog:

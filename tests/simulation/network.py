@@ -15,6 +15,8 @@ from tests.support.delivery import identity_of
 
 Note = Callable[..., None]
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
+Leaves = Callable[[str, Operation, bytes], None]
+"""Told what a node gives to the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Network:
         attempts: requests with envelopes or receipts, by (from, to).
     """
 
-    def __init__(self, dice: random.Random, note: Note, spawn: Spawn) -> None:
+    def __init__(self, dice: random.Random, note: Note, spawn: Spawn, leaves: Leaves) -> None:
         self.weather = Weather()
         self.cuts: set[tuple[str, str]] = set()
         self.hosts: dict[str, Host] = {}
@@ -76,6 +78,7 @@ class Network:
         self._dice = dice
         self._note = note
         self._spawn = spawn
+        self._leaves = leaves
         self._old: dict[tuple[str, str, Operation], list[bytes]] = {}
 
     def line_of(self, name: str) -> "Line":
@@ -88,6 +91,7 @@ class Network:
         """Bring one request and its answer, or lose either."""
         if operation in (Operation.ENVELOPES, Operation.RECEIPTS):
             self.attempts[source, to] += 1
+        self._leaves(source, operation, body)
         self._note("request", source, to, operation.value, len(body))
         try:
             async with asyncio.timeout(seconds):

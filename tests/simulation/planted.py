@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Six defects as they happen in real products, planted on request: the seeds must find each of them.
+"""Seven defects as they happen in real products, planted on request: the seeds must find each of them.
 
 Each replaces one part of the product while its block runs, and nothing else.
 """
@@ -17,9 +17,11 @@ from globe_node.delivery.lanes import Lane
 from globe_node.delivery.link import Answer
 from globe_node.delivery.outbox import SentRow
 from globe_node.delivery.records import HeldState
+from globe_node.groups.book import GroupBook
+from globe_node.groups.links import LinkRow
 from globe_node.store.door import InlineDoor, Transaction
 from globe_node.store.driver import driver_of
-from protocol.envelope import EnvelopeClass, envelope_hash, parse_envelope
+from protocol.envelope import EnvelopeClass, Frame, envelope_hash, parse_envelope
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId, uuid7
 from protocol.receipts import DeliveryState, ReceiptStatus
@@ -148,6 +150,21 @@ def wakes_for_new_traffic_only() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def key_not_spent() -> Iterator[None]:
+    """A message is sealed, and the group is stored as if it had not been: the next one gets the same key."""
+    seal = GroupBook.seal
+
+    def seal_only(book: GroupBook, link: LinkRow, frame: Frame, data: bytes) -> bytes:
+        before = book.require_group(link)
+        envelope = seal(book, link, frame, data)
+        book.put_group(before)
+        return envelope
+
+    with patch.object(GroupBook, "seal", seal_only):
+        yield
+
+
 PLANTS: dict[Plant, str] = {
     ack_before_commit: "lost",
     dedup_forgotten: "doubled",
@@ -155,6 +172,7 @@ PLANTS: dict[Plant, str] = {
     new_id_on_retry: "doubled",
     receipt_not_bound: "lost",
     wakes_for_new_traffic_only: "no end",
+    key_not_spent: "key",
 }
 """Each defect, and the finding that it must lead to; another finding does not count."""
 

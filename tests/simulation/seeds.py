@@ -55,7 +55,8 @@ def run_seed(seed: int) -> Outcome:
 
     async def live() -> World:
         world = World(seed)
-        await world.run()
+        with world.ledger.watching():
+            await world.run()
         return world
 
     world = run_virtual(live())

@@ -13,12 +13,17 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from globe_node.delivery.courier import SWEEP_SECONDS
 from globe_node.delivery.link import RequestHandler
+from globe_node.faults import NoFaults
+from globe_node.groups.keeping import leave_out_secrets
 from globe_node.logs import SilentLog
 from globe_node.node import Node, NodeParts, build_node
 from globe_node.store.database import Database
 from globe_node.store.door import InlineDoor, Transaction
-from tests.simulation.checkers import Remains
+from globe_node.store.driver import driver_of
+from tests.simulation.checkers import Remains, findings
+from tests.simulation.ledger import KeyLedger
 from tests.simulation.loop import VirtualClock
 from tests.simulation.network import Network, Weather
 from tests.simulation.residents import Residents, Said
@@ -31,10 +36,14 @@ NAMES = ("xa-acc", "xb-ibu", "xc-aco")
 BAD_SECONDS = 3_600.0
 CALM_SECONDS = 2 * 900.0 + 600.0
 """Twice the longest pause between attempts, and how long intake waits for what a record builds on."""
+NIGHT_SECONDS = 25 * 3_600.0
+"""Of a world in which a day passes: longer than the keys of a day last, and than most messages may live."""
 WORST_SKEW_SECONDS = 140.0
 """Two such clocks still differ by less than the protocol tolerates."""
 LIFETIMES = ((86_400, 85), (1_200, 10), (120, 5))
 """Deadlines in seconds, and how likely each is."""
+LOSSES = (0,)
+"""How many nodes of a world may lose the secrets of their groups; none yet."""
 FAULT_POINTS = (
     "consultations.submit.stored",
     "consultations.sealing.stored",
@@ -42,6 +51,10 @@ FAULT_POINTS = (
     "groups.packages.offered",
     "groups.packages.taken_in",
     "groups.keys.before_destroying",
+    "groups.commits.made",
+    "groups.commits.before_commit",
+    "groups.commits.ordered",
+    "groups.commits.installed",
     "outbox.before_send",
     "outbox.after_answer",
     "inbox.before_commit",
@@ -224,15 +237,20 @@ class World:
         self.clocks: dict[str, VirtualClock] = {}
         self.processes: dict[str, Process] = {}
         self.armed: dict[tuple[str, str], int] = {}
-        self.network = Network(self.dice, self._note, self._spawn)
+        self.bereft: set[str] = set()
+        self.ledger = KeyLedger()
+        self.network = Network(self.dice, self._note, self._spawn, self.ledger.leaves)
         self._lives: Counter[str] = Counter()
+        self._robbed: dict[str, str] = {}
         self._group: asyncio.TaskGroup | None = None
         self._own_faults = 0
+        self._losses = self.dice.choice(LOSSES)
+        self._has_night = self.dice.random() < 0.12
         self._calm = False
         self._over = False
 
     async def run(self) -> None:
-        """Live through the bad day and the calm; databases stay open for the checkers."""
+        """Live through the bad day, or two, and the calm; databases stay open for the checkers."""
         loop = asyncio.get_running_loop()
         for name in self.names:
             self.disks[name] = memory_database()
@@ -243,16 +261,34 @@ class World:
             for name in self.names:
                 self._boot(name)
             self.network.weather = Weather.drawn(self.dice)
-            tasks = [group.create_task(self._users()), group.create_task(self._nemesis())]
-            await asyncio.wait(tasks)
-            for task in tasks:
-                task.result()
+            await self._bad_day(group)
+            if self._has_night:
+                await asyncio.sleep(NIGHT_SECONDS)
+                await self._bad_day(group)
             self._heal()
             await asyncio.sleep(CALM_SECONDS)
+            await self._let_end()
             self._over = True
             for process in self.processes.values():
                 process.kill()
         self._note("end", loop.time())
+
+    async def _bad_day(self, group: asyncio.TaskGroup) -> None:
+        until = asyncio.get_running_loop().time() + BAD_SECONDS
+        tasks = [group.create_task(self._users()), group.create_task(self._nemesis(until))]
+        await asyncio.wait(tasks)
+        for task in tasks:
+            task.result()
+
+    async def _let_end(self) -> None:
+        """See that what is open after the calm waits for what can't come any more, and let its time end."""
+        sql = "SELECT count(*) FROM outbox WHERE state = 'queued' AND operation = 0"
+        if any(driver_of(disk.writer).execute(sql).fetchone()[0] for disk in self.disks.values()):
+            unfinished = findings(self.remains()).unfinished()
+            if not unfinished:
+                longest = max(seconds for seconds, _ in LIFETIMES)
+                await asyncio.sleep(longest + SWEEP_SECONDS + 2 * WORST_SKEW_SECONDS)
+            self.history.errors.extend(unfinished)
 
     def remains(self) -> Remains:
         """Return what the checkers look at."""
@@ -260,8 +296,10 @@ class World:
             databases={name: disk.writer for name, disk in self.disks.items()},
             incarnations={name: disk.incarnation for name, disk in self.disks.items()},
             said=self.history.said,
-            errors=self.history.errors,
+            errors=[*self.history.errors, *self.ledger.problems],
             attempts=self.network.attempts,
+            seconds=max(clock.monotonic() for clock in self.clocks.values()),
+            bereft=self.bereft,
         )
 
     def close(self) -> None:
@@ -324,16 +362,18 @@ class World:
 
     # --- faults -----------------------------------------------------------------------------------------
 
-    async def _nemesis(self) -> None:
+    async def _nemesis(self, until: float) -> None:
         """Do one bad thing after another, and take each back after a while."""
         loop = asyncio.get_running_loop()
-        while loop.time() < BAD_SECONDS:
+        while loop.time() < until:
             await asyncio.sleep(self.dice.expovariate(1 / 120.0))
-            act = self.dice.choice(("kill", "strike", "strike", "cut", "cut", "part", "step", "fail"))
+            act = self.dice.choice(("kill", "strike", "strike", "cut", "cut", "part", "step", "fail", "lose"))
             name = self.dice.choice(self.names)
             if act == "kill":
                 self.history.crashes["moment"] += 1
                 self.processes[name].kill()
+            elif act == "lose":
+                self._lose(name)
             elif act == "strike":
                 self.armed[name, self.dice.choice(FAULT_POINTS)] = self.dice.randint(1, 3)
             elif act == "step":
@@ -344,6 +384,25 @@ class World:
             else:
                 self._spawn(self._cut(act, name))
             self._note(act, name)
+
+    def _lose(self, name: str) -> None:
+        """Let the next life of a node begin without the secrets of its groups.
+
+        Once: a hub lets a member come back from outside but once a day.
+        """
+        if len(self.bereft) < self._losses and name not in self.bereft:
+            self.bereft.add(name)
+            self._robbed[name] = self.dice.choice(("restored", "no key file"))
+            self.history.crashes["lost secrets"] += 1
+            self.processes[name].kill()
+
+    async def _take_secrets(self, name: str) -> None:
+        """Take them as a restore of a backup does, or with the file that holds their keys."""
+        how = self._robbed.pop(name, None)
+        if how is not None:
+            self.key_files[name] = MemoryKeyFile()
+        if how == "restored":
+            await InlineDoor(self.disks[name], NoFaults()).write(leave_out_secrets)
 
     async def _cut(self, act: str, name: str) -> None:
         other = self.dice.choice([other for other in self.names if other != name])
@@ -371,6 +430,7 @@ class World:
         await process.live()
         await asyncio.sleep(self.dice.choice((0.5, 5.0, 120.0)))
         if not self._over:
+            await self._take_secrets(process.name)
             self._boot(process.name)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> object:

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold of groups whatever happened: nobody is left out, and nobody gets what he can't read.
+
+Node by node these look at the links and states in the databases, and at why messages were rejected.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.records import links_of, revisions_of
+from globe_node.groups.views import views_of
+from globe_node.store.door import Transaction
+from globe_node.store.driver import driver_of
+from protocol.identifiers import AuthorityId, ConsultationId
+
+Links = Mapping[str, Mapping[str, LinkRow]]
+"""What each node knows of the group of each consultation."""
+
+
+def links_in(databases: Mapping[str, Transaction]) -> Links:
+    """Return all links of all nodes."""
+    found: dict[str, dict[str, LinkRow]] = {}
+    for name, tx in databases.items():
+        ids = [ConsultationId(row[0]) for row in driver_of(tx).execute("SELECT consultation FROM group_link")]
+        found[name] = {str(one): link for one, link in links_of(tx, ids).items()}
+    return found
+
+
+def is_orphaned(links: Links, consultation: str) -> bool:
+    """Say whether the hub of a group lost its secrets: it is gone until its successor may act."""
+    known = [of_node[consultation] for of_node in links.values() if consultation in of_node]
+    hubs = {link.hub.partition("/")[0] for link in known}
+    at_hubs = [links.get(hub, {}).get(consultation) for hub in hubs]
+    return any(link is not None and link.status is GroupStatus.LOST for link in at_hubs)
+
+
+def left_out(databases: Mapping[str, Transaction], bereft: Collection[str]) -> Iterator[str]:
+    """Every member must be in the group as its hub is: same epoch, same members, with secrets, agreeing.
+
+    A group is lost only to a node that had its secrets taken, and only where that node is the hub itself.
+    """
+    links = links_in(databases)
+    for name, of_node in links.items():
+        for consultation, link in of_node.items():
+            hub = link.hub.partition("/")[0]
+            if link.status is GroupStatus.LOST and (
+                name not in bereft or not is_orphaned(links, consultation)
+            ):
+                yield f"group: {name} has lost {consultation} and is not back"
+            if link.status is GroupStatus.OPEN:
+                yield from _torn(databases[name], name, link)
+            if hub == name and link.status is GroupStatus.OPEN:
+                for member in sorted(set(link.roster) - {name}):
+                    yield from _apart(member, links[member].get(consultation), link)
+
+
+def _torn(tx: Transaction, name: str, link: LinkRow) -> Iterator[str]:
+    if not revisions_of(tx, [link.group_id]):
+        yield f"group: the secrets of {link.consultation} are not at {name}"
+    view = views_of(tx, AuthorityId(name), [link.consultation])[link.consultation]
+    yield from (f"group: {name} and {peer} differ in {link.consultation}" for peer in view.disagreeing)
+
+
+def _apart(member: str, theirs: LinkRow | None, hub: LinkRow) -> Iterator[str]:
+    if theirs is None:
+        yield f"group: {member} never came into {hub.consultation}"
+    elif theirs.status is not GroupStatus.OPEN:
+        yield f"group: {member} is {theirs.status} in {hub.consultation}, its hub knows it as a member"
+    elif (theirs.group_id, theirs.epoch, theirs.roster) != (hub.group_id, hub.epoch, hub.roster):
+        yield f"group: {member} is in epoch {theirs.epoch} of {hub.consultation}, its hub in {hub.epoch}"
