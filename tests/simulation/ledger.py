@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from globe_node.delivery.link import Operation
 from globe_node.delivery.wire import parse_items
-from globe_node.groups.returning.wire import parse_commit_request
+from globe_node.groups.returning.wire import CommitRequest, parse_commit_request
 from protocol import limits
 from protocol.envelope import EnvelopeClass, parse_envelope
 from protocol.groups.sealed import parse_ordered_commit
@@ -86,9 +86,9 @@ class KeyLedger:
 def _messages(operation: Operation, body: bytes) -> Iterator[bytes]:
     """Return the private messages in a request."""
     if operation is Operation.COMMITS:
-        commit = parse_commit_request(body).commit
-        if isinstance(parse_mls_message(commit).body, PrivateMessage):
-            yield commit
+        request = parse_commit_request(body)
+        if isinstance(request, CommitRequest) and _is_private(request.commit):
+            yield request.commit
     elif operation is Operation.ENVELOPES:
         for item in parse_items(
             body, max_items=limits.MAX_BATCH_ENVELOPES, max_item_bytes=limits.MAX_ENVELOPE_BYTES
@@ -102,8 +102,12 @@ def _sealed_in(item: bytes) -> Iterator[bytes]:
         yield envelope.sealed
     elif envelope.frame.envelope_class is EnvelopeClass.COMMIT:
         commit = parse_ordered_commit(envelope.sealed).commit
-        if isinstance(parse_mls_message(commit).body, PrivateMessage):
+        if _is_private(commit):
             yield commit
+
+
+def _is_private(message: bytes) -> bool:
+    return isinstance(parse_mls_message(message).body, PrivateMessage)
 
 
 def _digest(octets: bytes) -> bytes:

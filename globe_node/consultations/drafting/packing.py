@@ -185,10 +185,9 @@ class Packer:
         removed = [one for one in map(AuthorityId, change.removed) if one in link.roster]
         if not packages and not removed:
             return []
+        present = self._book.members.present(link)
+        staying = sorted(present.difference((self._book.bench.name.authority, *removed)))
         changed = hub.change_members(self._book, link, packages, removed)
-        staying = sorted(
-            self._book.members.present(link).difference((self._book.bench.name.authority, *removed))
-        )
         after = [
             self._around(link, EnvelopeClass.COMMIT, one.to_bytes(), one.digest, staying)
             for one in (changed.commit,)

@@ -10,7 +10,9 @@ import pytest
 from globe_node.consultations.drafting.drafts import Draft, DraftAttachment, Submitted
 from globe_node.consultations.drafting.membership import Change, draft_of
 from globe_node.errors import NodeError, NotPermittedError
+from globe_node.store.driver import driver_of
 from protocol.codes.message_types import MessageType
+from protocol.envelope import EnvelopeClass
 from protocol.errors import LocalProtocolError, ReasonCode
 from protocol.identifiers import AuthorityId
 from tests.simulation.loop import run_virtual
@@ -66,6 +68,15 @@ async def sides(nodes: Town, name: str, sent: Submitted) -> dict[str, str]:
 
 async def types(nodes: Town, name: str, sent: Submitted) -> list[str]:
     return [record.message_type for record in (await nodes.show(name, sent.consultation)).records]
+
+
+@in_three
+async def test_who_is_added_gets_an_invitation_and_the_others_the_commit(town: Town) -> None:
+    sent = await asked(town, B)
+    await changed(town, sent, added=[C])
+    sql = f"SELECT peer, state FROM outbox WHERE envelope_class = {EnvelopeClass.COMMIT.value}"
+    commits = await town.look(A, lambda tx: driver_of(tx).execute(sql).fetchall())
+    assert commits == [(B, "received")]
 
 
 @in_three
