@@ -19,6 +19,7 @@ from globe_node.cli.output import note, print_fields, print_json, print_text
 from globe_node.cli.request_file import parse_duration, read_attachments, read_message_file
 from globe_node.clock import SystemClock
 from protocol.canonical import JSONObject, JSONValue
+from protocol.errors import ReasonCode
 
 LOOK_AGAIN_SECONDS = 0.2
 
@@ -71,7 +72,11 @@ _SENDING = (
         help="Repeat a command with the same key and nothing is sent twice.",
     ),
     click.option(
-        "--wait", type=click.IntRange(0, 600), default=0, metavar="SECONDS", help="Wait for the receipt."
+        "--wait",
+        type=click.IntRange(0, 600),
+        default=0,
+        metavar="SECONDS",
+        help="Wait for keys that are missing, and for the receipt.",
     ),
 )
 
@@ -111,7 +116,7 @@ def send(invocation: Invocation, operation: str, arguments: JSONObject, sending:
         NodeError: as `submit`.
     """
     node = running_node(invocation)
-    outcomes = list(objects(node.call(operation, arguments).get("outcomes", [])))
+    outcomes = _outcomes(node, operation, arguments, sending.wait)
     taken = [outcome for outcome in outcomes if "error" not in outcome]
     if sending.wait and taken:
         _await_receipts(node, taken, sending.wait)
@@ -123,6 +128,16 @@ def send(invocation: Invocation, operation: str, arguments: JSONObject, sending:
     for outcome in outcomes:
         if "error" in outcome:
             raise answered_error(outcome)
+
+
+def _outcomes(node: Backend, operation: str, arguments: JSONObject, seconds: int) -> list[JSONObject]:
+    """Run an operation that sends; as long as nothing was taken for want of keys, again, for a time."""
+    for _ in range(int(seconds / LOOK_AGAIN_SECONDS) + 1):
+        outcomes = list(objects(node.call(operation, arguments).get("outcomes", [])))
+        if not outcomes or any(text_of(outcome, "error") != ReasonCode.AWAITING_KEYS for outcome in outcomes):
+            return outcomes
+        asyncio.run(SystemClock().sleep(LOOK_AGAIN_SECONDS))
+    return outcomes
 
 
 def _print_outcome(node: Backend, outcome: JSONObject, *, with_evidence: bool) -> None:

@@ -74,9 +74,12 @@ def test_a_bad_letter_is_rejected_and_leaves_no_record(name: str) -> None:
     run_virtual(main())
 
 
+HOURS_TO_LIVE = START + timedelta(hours=3)
 OF_NO_GROUP = {
-    "sealed to somebody else": Letter(letter_record(), seal_to=(C,)),
-    "a frame of no consultation": Letter(letter_record(), frame={"routing_id": bytes(16)}),
+    "sealed to somebody else": Letter(letter_record(expires=HOURS_TO_LIVE), seal_to=(C,)),
+    "a frame of no consultation": Letter(
+        letter_record(expires=HOURS_TO_LIVE), frame={"routing_id": bytes(16)}
+    ),
 }
 
 
@@ -87,9 +90,9 @@ def test_a_message_of_a_group_that_is_not_here_waits_for_it_as_long_as_it_may_li
             envelope = OF_NO_GROUP[name].seal()
             answer = await post(nodes, envelope)
             assert (len(answer.pending), answer.receipts) == (1, ())
-            await asyncio.sleep(8 * 86_400)
+            await asyncio.sleep(2.5 * 3_600)
             assert await nodes.held(B) == 1
-            await asyncio.sleep(2 * 86_400)
+            await asyncio.sleep(2 * 3_600)
             assert await nodes.held(B) == 0
             entry = entry_of(await post(nodes, envelope), envelope)
             assert (entry.status, entry.reason) == (ReceiptStatus.REJECTED, ReasonCode.SEQUENCE_GAP)

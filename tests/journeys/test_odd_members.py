@@ -4,6 +4,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from protocol.receipts import ReceiptStatus
 from protocol.record import Author, Record
 from tests.simulation.loop import run_virtual
 from tests.support.bodies import lean_request
+from tests.support.clock import START
 from tests.support.directory import certified_node_keys
 from tests.support.letters import LIFE, Letter, entry_of, fresh_id, letter_record, post
 from tests.support.nodes import A, B, C, Town, town
@@ -181,9 +183,9 @@ async def test_who_is_added_is_heard_from_then_on_and_waits_until_that_is_known(
 @at_b(B)
 async def test_what_never_gets_its_ground_is_refused_when_it_expires(pen: Pen) -> None:
     pen.members((A, B, C), added=(C,))
-    early = pen.write(C, MessageType.ACK, ACK)
+    early = pen.write(C, MessageType.ACK, ACK, expires=START + timedelta(hours=3))
     assert await pen.bring(early) == "waits"
-    await asyncio.sleep(9 * 86_400 + 120)
+    await asyncio.sleep(5 * 3_600)
     assert await pen.town.held(B) == 0
     assert [event.result for event in await pen.town.entries(B, EventKind.REJECTED)] == ["sequence_gap"]
     assert await pen.sides() == {B: "SENT"}
