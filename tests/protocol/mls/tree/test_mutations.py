@@ -104,12 +104,19 @@ def accepted(good: RatchetTree, changes: Mapping[int, Node | None], group_id: by
     return True
 
 
+SMALLEST = 9
+"""Trees of a suite that are tried; of the first suite all: the rules ask suites for hashes and keys only."""
+
+
 @pytest.mark.parametrize("suite", range(1, 8))
 def test_no_change_of_an_official_tree_passes(suite: int) -> None:
     cases = vector_json("mls-implementations/tree-validation.json")
-    cases = [case for case in cases if case["cipher_suite"] == suite]
+    cases = sorted(
+        (case for case in cases if case["cipher_suite"] == suite), key=lambda case: len(case["tree"])
+    )
+    assert len(cases) == 14
     tried = 0
-    for case in cases:
+    for case in cases if suite == 1 else cases[:SMALLEST]:
         tree = parse_tree(SUITES[suite], bytes.fromhex(case["tree"]))
         group_id = bytes.fromhex(case["group_id"])
         assert accepted(tree, {}, group_id)
@@ -117,5 +124,4 @@ def test_no_change_of_an_official_tree_passes(suite: int) -> None:
         passed = [changes for _, changes in all_changes if accepted(tree, changes, group_id)]
         assert passed == [{arithmetic.root(tree.leaf_count): None}]
         tried += len(all_changes)
-    assert len(cases) == 14
-    assert tried > 2000
+    assert tried > (2000 if suite == 1 else 100)
