@@ -44,6 +44,7 @@ from globe_node.groups.keeping import Keeper
 from globe_node.groups.known import KnownGroups
 from globe_node.groups.packages.supply import Supply
 from globe_node.groups.returning.desk import HubDesk
+from globe_node.groups.returning.finding import Finder
 from globe_node.groups.returning.member import Member
 from globe_node.groups.upkeep.caretaker import Caretaker
 from globe_node.groups.workbench import Workbench
@@ -136,6 +137,7 @@ class Node:
         resender: sends again what members have lost.
         keeper: renews the seals of group secrets.
         supply: gives and gets key packages.
+        finder: asks after a restore in which groups this node is.
         member: has our commits placed by hubs, and brings back groups that are lost.
         caretaker: takes out of groups what fell, and gives members new keys in them.
     """
@@ -155,6 +157,7 @@ class Node:
     resender: Resender
     keeper: Keeper
     supply: Supply
+    finder: Finder
     member: Member
     caretaker: Caretaker
     _tasks: TaskBook = field(repr=False)
@@ -201,6 +204,7 @@ class Node:
             self.sealer.run,
             self.resender.run,
             self.keeper.run,
+            self.finder.run,
             self.member.run,
             self.caretaker.run,
         )
@@ -274,6 +278,7 @@ def build_node(parts: NodeParts) -> Node:
         sealer=delivery.sealer,
         resender=delivery.resender,
         supply=delivery.supply,
+        finder=Finder(bench, parts.transport, book),
         member=delivery.member,
         caretaker=delivery.caretaker,
         _tasks=tasks,

@@ -118,6 +118,17 @@ def links_with(tx: Transaction, status: GroupStatus, limit: int) -> list[LinkRow
     return [_link(row) for row in rows]
 
 
+def links_shared(
+    tx: Transaction, member: AuthorityId, hubs: tuple[str, str], *, after: bytes, limit: int
+) -> list[LinkRow]:
+    """Return open groups that an authority is in, of two hubs, by rising id."""
+    sql = (
+        f"{_LINK} status = 'open' AND group_id > ? AND hub IN (?, ?)"
+        " AND instr(' ' || roster || ' ', ' ' || ? || ' ') ORDER BY group_id LIMIT ?"
+    )
+    return [_link(row) for row in driver_of(tx).execute(sql, (after, *hubs, member, limit))]
+
+
 def put_links(tx: Transaction, rows: Iterable[LinkRow]) -> None:
     """Insert links, or change hub, roster, status and epoch of those that exist."""
     driver_of(tx).executemany(
@@ -297,6 +308,30 @@ def returns_of(tx: Transaction, group_id: bytes) -> list[ReturnRow]:
     return [ReturnRow._make(row) for row in driver_of(tx).execute(sql, (group_id,))]
 
 
+# --- search ---------------------------------------------------------------------------------------------
+def want_search(tx: Transaction, peer: AuthorityId | None = None) -> None:
+    """Note that nodes are to be asked in which groups we are: all of them, or one once more."""
+    driver = driver_of(tx)
+    driver.execute("INSERT OR REPLACE INTO group_search (peer, asked_ms) VALUES ('', 0)")
+    if peer is None:
+        driver.execute("DELETE FROM group_search WHERE peer <> ''")
+    else:
+        driver.execute("DELETE FROM group_search WHERE peer = ?", (peer,))
+
+
+def asked_in_search(tx: Transaction) -> set[AuthorityId] | None:
+    """Return whom we have asked in which groups we are; None if nobody is to be asked."""
+    found = {row[0] for row in driver_of(tx).execute("SELECT peer FROM group_search")}
+    return {AuthorityId(peer) for peer in found if peer} if "" in found else None
+
+
+def note_asked(tx: Transaction, peer: AuthorityId, now_ms: int) -> None:
+    """Note that a node has said in which groups we are."""
+    driver_of(tx).execute(
+        "INSERT OR REPLACE INTO group_search (peer, asked_ms) VALUES (?, ?)", (peer, now_ms)
+    )
+
+
 # --- keys of the day ------------------------------------------------------------------------------------
 def used_day_keys(tx: Transaction) -> set[int]:
     """Return the keys that rows are sealed under."""
@@ -320,13 +355,18 @@ def groups_under_other_keys(tx: Transaction, today: int, limit: int) -> list[byt
 
 
 def empty_for_backup(tx: Transaction) -> None:
-    """Delete everything but the links: no secret of groups, spent or not, may be in a backup."""
+    """Delete everything but the links: no secret of groups, spent or not, may be in a backup.
+
+    Whoever starts from it asks all nodes in which groups it is: some may be younger than the backup.
+    """
     driver = driver_of(tx)
     if not driver.execute("SELECT 1 FROM sqlite_master WHERE name = 'group_link'").fetchone():
         return  # the database of an older program, which a backup leaves as it is
     for statement in _EMPTYING:
         driver.execute(statement)
     driver.execute("UPDATE group_link SET status = 'lost' WHERE status = 'open'")
+    if driver.execute("SELECT 1 FROM sqlite_master WHERE name = 'group_search'").fetchone():
+        want_search(tx)
 
 
 _EMPTYING = (

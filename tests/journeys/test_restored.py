@@ -11,6 +11,7 @@ import pytest
 from globe_node.consultations import records
 from globe_node.consultations.drafting.drafts import DraftAttachment, Submitted
 from globe_node.groups.keeping import leave_out_secrets
+from globe_node.groups.packages import records as package_records
 from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
 from protocol.consultations.table import State
@@ -146,3 +147,58 @@ async def require_told(nodes: Town, consultation: ConsultationId) -> None:
     to_b = [one for one in answer.evidence if one.authority == B]
     assert [one.stage for one in to_b] == ["rejected", "resent", "received"]
     assert to_b[0].reason == ReasonCode.KEY_GONE
+
+
+def test_what_was_opened_after_the_backup_is_found_again(tmp_path: Path, used_keys: list[MessageKey]) -> None:
+    """Consultations of which the backup knows nothing: one of A, one of its own, one that missed it."""
+
+    async def main() -> None:
+        async with town(A, C) as nodes:
+            homes = Homes(nodes, tmp_path)
+            await homes.settle(B)
+            await nodes.acquaint()
+            yesterday = homes.back_up(B)
+            packages = {name: await stock_of(nodes, name) for name in (A, C)}
+            asked = Story(nodes, await nodes.nodes[A].desk.submit(request(B, C)))
+            await asyncio.sleep(20)
+            await asked.say(B, MessageType.ACK, ACK)
+            own = Story(nodes, await nodes.nodes[B].desk.submit(request(A, C)))
+            await asyncio.sleep(20)
+            await own.say(A, MessageType.ACK, ACK)
+            await own.say(C, MessageType.ANSWER, ANSWER)
+            both = [asked.asked.consultation, own.asked.consultation]
+            had = [await archive(nodes, B, one) for one in both]
+            assert [len(one) for one in had] == [2, 3]
+
+            await homes.end(B)
+            missed = Story(nodes, await nodes.nodes[C].desk.submit(request(B)))
+            await asyncio.sleep(20)
+            await homes.restore(B, yesterday)
+            await asyncio.sleep(1_500)
+            assert [await archive(nodes, B, one) for one in both] == had
+            for name in (A, C):
+                assert not packages[name] & await stock_of(nodes, name)
+
+            await asked.say(B, MessageType.ANSWER, ANSWER)
+            await own.say(B, MessageType.WITHDRAWAL, {})
+            await missed.say(B, MessageType.ACK, ACK)
+            fresh = Story(nodes, await nodes.nodes[C].desk.submit(request(B)))
+            await asyncio.sleep(200)
+            await fresh.say(B, MessageType.ACK, ACK)
+            for story in (asked, own, missed, fresh):
+                consultation = story.asked.consultation
+                whole = await archive(nodes, C, consultation)
+                assert len(whole) >= 2
+                assert await archive(nodes, B, consultation) == whole
+            for name in (A, B, C):
+                assert await nodes.waiting(name) == 0
+                await require_whole_log(nodes, name)
+
+    run_virtual(main())
+
+
+async def stock_of(nodes: Town, name: str) -> set[bytes]:
+    """The key packages of B that a node may still use."""
+    rows = await nodes.look(name, lambda tx: package_records.peer_packages(tx, AuthorityId(B), unused=True))
+    assert rows
+    return {row.reference for row in rows}

@@ -8,7 +8,8 @@
 3. Who comes into a group says so to all its members in the same transaction, and asks them for what it has
    lost, if there is anything of that consultation here.
 4. A member that sees another group than we do raises an alarm; nothing is refused for that.
-5. A message whose key is gone is refused, and its sender told inside the group: it says it again.
+5. A message whose key is gone is refused, and its sender told inside the group: it says it again. After an
+   invitation whose keys are gone, its sender is asked in which groups we are.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from globe_node.groups import arriving
 from globe_node.groups.arriving import AwaitedGroupError, Heard, KeyGoneError
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.returning.finding import ask_again
 from globe_node.groups.upkeep.parcels import outgoing_of
 from globe_node.groups.views import returned_ms
 from protocol import limits
@@ -107,6 +109,8 @@ class Hearing:
             one.verdict = verdict_of(one, error, self._book.now_ms)
             if isinstance(error, KeyGoneError):
                 self._say_unread(held)
+            if error.code is ReasonCode.KEY_PACKAGE_GONE:
+                ask_again(self._book.tx, held.sender)
         return one
 
     def _say_unread(self, held: HeldEnvelope) -> None:

@@ -272,6 +272,11 @@ def drop_peer_packages(tx: Transaction, authority: AuthorityId, references: Iter
     )
 
 
+def drop_all_of_peer(tx: Transaction, authority: AuthorityId) -> None:
+    """Delete all unused packages of a peer."""
+    driver_of(tx).execute("DELETE FROM peer_key_package WHERE authority = ? AND used_ms = 0", (authority,))
+
+
 # --- what is over ---------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Ends:

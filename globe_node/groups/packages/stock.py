@@ -127,6 +127,11 @@ def find(bench: Workbench, tx: Transaction, owner: NodeName) -> UsablePackage | 
     return None
 
 
+def drop_all(tx: Transaction, peer: AuthorityId) -> None:
+    """Drop what is here of a peer whose private keys are gone; what was used for a group stays marked."""
+    records.drop_all_of_peer(tx, peer)
+
+
 def mark(bench: Workbench, tx: Transaction, packages: Iterable[UsablePackage]) -> None:
     """Note that packages serve for a group that this transaction stores."""
     for one in packages:

@@ -12,12 +12,14 @@ from globe_node.groups.book import GroupBook
 from globe_node.groups.known import KnownGroups
 from globe_node.groups.packages.supply import Allowance
 from globe_node.groups.returning import ordering
+from globe_node.groups.returning.finding import roll_for
 from globe_node.groups.returning.wire import (
     CommitAnswer,
     CommitRequest,
     InfoAnswer,
     InfoRequest,
     LaterRequest,
+    RollRequest,
     parse_commit_request,
     parse_info_request,
 )
@@ -62,13 +64,16 @@ class HubDesk:
         return answer.to_bytes()
 
     async def group_info(self, peer: PeerIdentity, body: bytes) -> bytes:
-        """Answer a request to see a group.
+        """Answer a request to see a group, or to name those that the peer is in.
 
         Raises:
             RemoteProtocolError: as for `ordering.show`, or too many requests (`rate_limited`).
         """
         request = parse_info_request(body)
         self._count(peer)
+        if isinstance(request, RollRequest):
+            answer = await self._bench.store.write(lambda tx: roll_for(self._bench, tx, peer, request))
+            return answer.to_bytes()
         return (await self._bench.store.read(lambda tx: self._show(tx, peer, request))).to_bytes()
 
     def _count(self, peer: PeerIdentity) -> None:

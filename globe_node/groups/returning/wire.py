@@ -6,23 +6,37 @@
 3. Who lacks commits asks for those from its epoch on, and gets them as one does that came too late; there may
    be none.
 4. Certificates stand once, whatever number of leaves name them.
+5. Who does not know any more in which groups it is asks each node for those that both are in.
 
 commit request = u8 1 || group (32) || u8 1 || op(commit, an MLSMessage) || op(leaf certificate, or empty)
                | u8 1 || group (32) || u8 2 || u64 epoch
 commit answer  = u8 1 || u8 1 || op(hub receipt)
                | u8 1 || u8 2 || u8 n || n * (op(commit) || op(hub receipt)) || certificates
-info request   = u8 1 || group (32)
+info request   = u8 1 || u8 1 || group (32)
+               | u8 1 || u8 2 || op(group after which the list goes on, or empty)
 info answer    = u8 1 || op(GroupInfo, an MLSMessage) || certificates
+               | u8 1 || u16 n || n * (group (32) || op(consultation) || op(hub) || names)
+names          = u8 n || n * op(authority)
 certificates   = u8 n || n * op(leaf certificate)
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from protocol import limits
 from protocol.errors import MalformedError, ReasonCode, UnsupportedVersionError
 from protocol.groups.certificate import MAX_LEAF_CERTIFICATE_BYTES
 from protocol.groups.profile import GROUP_ID_BYTES
 from protocol.groups.testimony.hub_receipt import MAX_HUB_RECEIPT_BYTES
+from protocol.identifiers import (
+    MAX_NODE_NAME_BYTES,
+    AuthorityId,
+    ConsultationId,
+    NodeName,
+    parse_authority_id,
+    parse_consultation_id,
+    parse_node_name,
+)
 from protocol.octets import Reader, Writer
 
 MAX_COMMITS = 16
@@ -30,6 +44,9 @@ MAX_COMMITS = 16
 _VERSION = 1
 _PLACE, _LATER = 1, 2
 _ORDERED, _BEHIND = 1, 2
+_INFO, _ROLL = 1, 2
+MAX_SHARED = 500
+"""Groups that one answer names; who is in more asks for those after the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +127,58 @@ class InfoRequest:
 
     def to_bytes(self) -> bytes:
         """Write the request."""
-        return Writer().u8(_VERSION).raw(self.group_id).to_bytes()
+        return Writer().u8(_VERSION).u8(_INFO).raw(self.group_id).to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class RollRequest:
+    """The question of a node that was put back to an older state: in which groups are we together?
+
+    It says as well that the key packages that this node has given before are gone.
+
+    Attributes:
+        after: the last group that the answer before named, or empty.
+    """
+
+    after: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """Write the request."""
+        return Writer().u8(_VERSION).u8(_ROLL).op(self.after).to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class SharedGroup:
+    """A group that two nodes are in, as one of them says.
+
+    Attributes:
+        group_id: the group.
+        consultation: the consultation that it is.
+        hub: of the two.
+        roster: the authorities in it, sorted.
+    """
+
+    group_id: bytes
+    consultation: ConsultationId
+    hub: NodeName
+    roster: tuple[AuthorityId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RollAnswer:
+    """Groups that two nodes are in, and of which one of the two is the hub; by rising group id."""
+
+    groups: tuple[SharedGroup, ...]
+
+    def to_bytes(self) -> bytes:
+        """Write the answer."""
+        writer = Writer().u8(_VERSION).u16(len(self.groups))
+        for one in self.groups:
+            writer.raw(one.group_id).op(one.consultation.encode("ascii")).op(str(one.hub).encode("ascii"))
+            writer.u8(len(one.roster))
+            for name in one.roster:
+                writer.op(name.encode("ascii"))
+        return writer.to_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +249,66 @@ def parse_commit_answer(body: bytes) -> CommitAnswer:
     return CommitAnswer(b"", earlier, _certificates(reader))
 
 
-def parse_info_request(body: bytes) -> InfoRequest:
+def parse_info_request(body: bytes) -> InfoRequest | RollRequest:
     """Read a request.
 
     Raises:
         UnsupportedVersionError: another version.
-        MalformedError: cut off or too long.
+        MalformedError: cut off, too long, or of no known kind.
 
     Spec: PROTOCOL.md section 11.5.
     """
     reader = _begin(body)
+    kind = reader.u8()
+    if kind == _ROLL:
+        after = reader.op(GROUP_ID_BYTES)
+        reader.finish()
+        if len(after) not in (0, GROUP_ID_BYTES):
+            raise MalformedError("not the id of a group", code=ReasonCode.BAD_FIELD)
+        return RollRequest(after)
+    if kind != _INFO:
+        raise MalformedError("a request of no known kind", code=ReasonCode.BAD_FIELD)
     group_id = reader.raw(GROUP_ID_BYTES)
     reader.finish()
     return InfoRequest(group_id)
+
+
+def parse_roll_answer(body: bytes) -> RollAnswer:
+    """Read an answer; whether it may say so is not judged.
+
+    Raises:
+        UnsupportedVersionError: another version.
+        MalformedError: cut off, too many groups or members (`too_large`), not in order, or a name outside its
+            form.
+
+    Spec: PROTOCOL.md section 11.5.
+    """
+    reader = _begin(body)
+    count = reader.u16()
+    if count > MAX_SHARED:
+        raise MalformedError("more groups than an answer names", code=ReasonCode.TOO_LARGE)
+    groups = tuple(_shared(reader) for _ in range(count))
+    reader.finish()
+    if any(one.group_id >= following.group_id for one, following in pairwise(groups)):
+        raise MalformedError("groups out of order", code=ReasonCode.BAD_CONTENT)
+    return RollAnswer(groups)
+
+
+def _shared(reader: Reader) -> SharedGroup:
+    group_id = reader.raw(GROUP_ID_BYTES)
+    consultation = parse_consultation_id(_text(reader.op(64)))
+    hub = parse_node_name(reader.op(MAX_NODE_NAME_BYTES))
+    members = reader.u8()
+    if members > limits.MAX_GROUP_MEMBERS:
+        raise MalformedError("more members than a group has", code=ReasonCode.TOO_LARGE)
+    roster = tuple(parse_authority_id(_text(reader.op(64))) for _ in range(members))
+    if list(roster) != sorted(set(roster)):
+        raise MalformedError("members out of order", code=ReasonCode.BAD_CONTENT)
+    return SharedGroup(group_id, consultation, hub, roster)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("ascii", "replace")
 
 
 def parse_info_answer(body: bytes) -> InfoAnswer:

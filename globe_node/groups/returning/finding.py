@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the groups that a node is in and has forgotten: those that are younger than its backup.
+
+1. A node that was restored asks each other node, once in its new life, in which groups they are together. Who
+   can't be reached is asked again, with growing pauses; new nodes of the directory are asked as well.
+2. Only the hub of a group is believed, for groups whose consultation belongs to its authority; and everybody
+   about groups of which this node itself is the hub. What is said there only leads to a return, which checks
+   everything again.
+3. Who is asked so drops the key packages that it holds of the asking node: their private keys are gone.
+4. An invitation whose keys are not here has its sender asked once more: we may be in the group all the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from globe_node.delivery.link import Operation, PeerIdentity, Transport
+from globe_node.delivery.peers import PeerBook
+from globe_node.errors import NodeError, PeerUnreachableError, StoreError
+from globe_node.groups import records
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.packages import stock
+from globe_node.groups.returning.wire import (
+    MAX_SHARED,
+    RollAnswer,
+    RollRequest,
+    SharedGroup,
+    parse_roll_answer,
+)
+from globe_node.groups.workbench import Workbench
+from globe_node.store.door import Transaction
+from protocol import delivery
+from protocol.envelope import routing_id_of
+from protocol.errors import ProtocolError, RemoteProtocolError
+from protocol.identifiers import AuthorityId, ConsultationId, NodeName, parse_node_name, require_owned
+
+REQUEST_SECONDS = 20.0
+LOOK_SECONDS = 30.0
+"""How often it is looked whether somebody is to be asked."""
+
+
+class Finder:
+    """The one task that asks in which groups this node is.
+
+    Args:
+        bench: what it works with.
+        transport: the line to peers.
+        peers: the directory.
+    """
+
+    def __init__(self, bench: Workbench, transport: Transport, peers: PeerBook) -> None:
+        self._bench = bench
+        self._transport = transport
+        self._peers = peers
+        self._failures: dict[AuthorityId, tuple[int, float]] = {}
+
+    async def run(self) -> None:
+        """Look at the start and then at intervals, for ever."""
+        while True:
+            try:
+                await self.look()
+            except StoreError as error:
+                if not error.is_passing:
+                    raise
+            await self._bench.clock.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Ask those who were not asked in this life, as far as a search is wanted."""
+        asked = await self._bench.store.look(records.asked_in_search)
+        if asked is None:
+            return
+        for peer in sorted(set(self._peers.others()) - asked):
+            failures, until = self._failures.get(peer, (0, 0.0))
+            if self._bench.clock.monotonic() < until:
+                continue
+            if await self._ask(peer):
+                self._failures.pop(peer, None)
+                continue
+            pause = delivery.pause_seconds(failures + 1, delivery.even_fraction(self._bench.entropy))
+            self._failures[peer] = failures + 1, self._bench.clock.monotonic() + pause
+
+    async def _ask(self, peer: AuthorityId) -> bool:
+        """Ask one node for all groups that we share; return whether it has answered."""
+        try:
+            address = self._peers.address_of(peer)
+            told: list[SharedGroup] = []
+            after = b""
+            while True:
+                answer = await self._transport.request(
+                    address,
+                    Operation.GROUP_INFO,
+                    body=RollRequest(after).to_bytes(),
+                    deadline_seconds=REQUEST_SECONDS,
+                )
+                if answer.code is not None:
+                    raise PeerUnreachableError("the peer names no groups", code=answer.code)
+                page = parse_roll_answer(answer.body).groups
+                told += [one for one in page if one.group_id > after]
+                if len(page) < MAX_SHARED or not page or page[-1].group_id <= after:
+                    break
+                after = page[-1].group_id
+        except StoreError:
+            raise
+        except (NodeError, ProtocolError) as error:
+            self._bench.log.warning("a peer names no groups that we are in", peer=peer, code=error.code)
+            return False
+        name = NodeName(address.authority, address.node)
+        await self._bench.store.write(lambda tx: self._note(tx, name, told))
+        self._bench.faults.point("groups.search.noted")
+        return True
+
+    def _note(self, tx: Transaction, peer: NodeName, told: Sequence[SharedGroup]) -> None:
+        found = [one for one in told if may_say(one, peer, self._bench.name)]
+        lost = forgotten(tx, found, self._bench.now_ms())
+        records.put_links(tx, lost)
+        records.note_asked(tx, peer.authority, self._bench.now_ms())
+        if lost:
+            self._bench.log.warning("groups are found that this node has forgotten", count=len(lost))
+
+
+def ask_again(tx: Transaction, peer: AuthorityId) -> None:
+    """Ask a node once more in which groups we are."""
+    records.want_search(tx, peer)
+
+
+def may_say(told: SharedGroup, peer: NodeName, me: NodeName) -> bool:
+    """Say whether a node may name a group to us."""
+    if told.hub not in (peer, me) or me.authority not in told.roster or peer.authority not in told.roster:
+        return False
+    try:
+        require_owned(told.consultation, told.hub.authority)
+    except RemoteProtocolError:
+        return False
+    return True
+
+
+def forgotten(tx: Transaction, told: Sequence[SharedGroup], now_ms: int) -> list[LinkRow]:
+    """Return those groups that are not known here, as lost; and those that we only know as beginning."""
+    known = records.links_of(tx, {one.consultation for one in told})
+    found: dict[ConsultationId, LinkRow] = {}
+    for one in told:
+        ours = known.get(one.consultation)
+        if ours is None:
+            found[one.consultation] = LinkRow(
+                group_id=one.group_id,
+                consultation=one.consultation,
+                routing_id=routing_id_of(one.group_id),
+                hub=str(one.hub),
+                roster=one.roster,
+                status=GroupStatus.LOST,
+                epoch=0,
+                changed_ms=now_ms,
+            )
+        elif ours.group_id == one.group_id and ours.status is GroupStatus.AWAITING_KEYS:
+            found[one.consultation] = replace(ours, status=GroupStatus.LOST, changed_ms=now_ms)
+    return list(found.values())
+
+
+def roll_for(bench: Workbench, tx: Transaction, peer: PeerIdentity, request: RollRequest) -> RollAnswer:
+    """Name the groups that a peer is in with us, and of which one of the two is the hub.
+
+    With the first page the peer says that it was put back: its key packages are not used any more.
+    """
+    if not request.after:
+        stock.drop_all(tx, peer.authority)
+    name = NodeName(peer.authority, peer.node)
+    links = records.links_shared(
+        tx, peer.authority, (str(bench.name), str(name)), after=request.after, limit=MAX_SHARED
+    )
+    return RollAnswer(
+        tuple(
+            SharedGroup(link.group_id, link.consultation, parse_node_name(link.hub.encode()), link.roster)
+            for link in links
+        )
+    )
