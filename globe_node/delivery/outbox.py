@@ -213,9 +213,8 @@ def due(tx: Transaction, peer: AuthorityId, operation: Operation, *, now_ms: int
 
 def octets(tx: Transaction, rows: Iterable[DueRow]) -> Mapping[int, bytes]:
     """Return the octets of rows, by `DueRow.body`."""
-    return records.octets_at(
-        tx, "SELECT octets FROM outbox_body WHERE position = ?", {row.body for row in rows}
-    )
+    sql = "SELECT octets FROM outbox_body WHERE position = ?"
+    return records.octets_at(tx, sql, {row.body for row in rows})
 
 
 def next_attempt_ms(tx: Transaction, peer: AuthorityId, *, besides: Collection[int] = ()) -> int | None:
@@ -229,8 +228,8 @@ def next_attempt_ms(tx: Transaction, peer: AuthorityId, *, besides: Collection[i
 
 def waiting_peers(tx: Transaction) -> list[AuthorityId]:
     """Return every peer that something waits for."""
-    found = driver_of(tx).execute("SELECT DISTINCT peer FROM outbox WHERE state = 'queued' ORDER BY peer")
-    return [AuthorityId(row[0]) for row in found]
+    sql = "SELECT DISTINCT peer FROM outbox WHERE state = 'queued' ORDER BY peer"
+    return [AuthorityId(row[0]) for row in driver_of(tx).execute(sql)]
 
 
 def postpone(tx: Transaction, until_ms: Mapping[int, int]) -> None:
@@ -347,6 +346,12 @@ def sent(tx: Transaction, envelope_ids: Iterable[EnvelopeId]) -> list[SentRow]:
     return [_sent_row(row) for item in envelope_ids for row in driver.execute(sql, (item,))]
 
 
+def invitations(tx: Transaction, routing_id: bytes) -> list[SentRow]:
+    """Return what is known of the invitations to a group, in the order in which they were queued."""
+    sql = f"{_SENT} WHERE routing_id = ? AND envelope_class = 3 ORDER BY position"
+    return [_sent_row(row) for row in driver_of(tx).execute(sql, (routing_id,))]
+
+
 def evidence(tx: Transaction, rows: Collection[SentRow]) -> dict[int, list[bytes]]:
     """Return every signed receipt of each row, by position; the one that decided it comes first."""
     driver = driver_of(tx)
@@ -413,10 +418,9 @@ def _by_hash(tx: Transaction, peer: AuthorityId, digests: Iterable[Digest]) -> d
     sql = f"{_SENT} WHERE hash_prefix = ? AND peer = ? AND operation = 0"
     found: dict[Digest, SentRow] = {}
     for digest in digests:
-        for row in driver.execute(sql, (hash_prefix(digest), peer)):
-            sent_row = _sent_row(row)
-            if sent_row.envelope_hash == digest:
-                found[digest] = sent_row
+        for row in map(_sent_row, driver.execute(sql, (hash_prefix(digest), peer))):
+            if row.envelope_hash == digest:
+                found[digest] = row
     return found
 
 

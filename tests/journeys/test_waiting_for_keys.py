@@ -10,11 +10,13 @@ from globe_node.consultations.casefile import CaseView
 from globe_node.consultations.drafting.drafts import Draft, Submitted
 from globe_node.consultations.drafting.membership import Change, draft_of
 from globe_node.errors import NotPermittedError
+from globe_node.groups.keeping import leave_out_secrets
 from globe_node.groups.links import GroupStatus
 from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId
 from tests.simulation.loop import run_virtual
+from tests.support.bodies import LEAN
 from tests.support.nodes import A, B, C, Town, among_strangers, line, reply, request, stages, town
 
 
@@ -69,6 +71,27 @@ async def test_a_consultation_that_nobody_heard_of_in_time_ends_with_evidence(to
     await town.start(B)
     await asyncio.sleep(3600)
     assert await town.opened(B) == []
+
+
+@among_strangers
+async def test_who_lost_the_keys_of_its_invitation_is_invited_again(town: Town) -> None:
+    """B lost its memory while A opened a consultation with a key package of before."""
+    await town.acquaint()
+    await town.nodes[B].supply._bench.store.write(leave_out_secrets)
+    await town.stop(B)
+    sent = await town.nodes[A].desk.submit(request())
+    await town.start(B)
+    await asyncio.sleep(1_200)
+    ours, theirs = await town.show(A, sent.consultation), await town.show(B, sent.consultation)
+    assert [record.record_id for record in theirs.records] == [sent.record_id]
+    assert ours.summary.group is not None
+    assert (ours.summary.group.epoch, ours.summary.group.confirmed) == (2, True)
+    assert "received" in stages(ours.records[0])
+    answered = await town.nodes[B].desk.submit(reply(sent, MessageType.ACK, LEAN[MessageType.ACK]))
+    await asyncio.sleep(60)
+    assert answered.record_id in [
+        record.record_id for record in (await town.show(A, sent.consultation)).records
+    ]
 
 
 async def adding(town: Town, sent: Submitted) -> Draft:

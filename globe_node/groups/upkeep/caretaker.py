@@ -23,6 +23,7 @@ from globe_node.groups.members import leaves
 from globe_node.groups.packages import records as package_records
 from globe_node.groups.upkeep import mending
 from globe_node.groups.upkeep.mending import Mended
+from globe_node.groups.upkeep.refusals import refused_by
 from globe_node.groups.workbench import Workbench
 from globe_node.store.door import Transaction
 from protocol.directory.entries import STATUS_CODES
@@ -161,7 +162,8 @@ class Caretaker:
                     if one not in nodes:
                         nodes[one] = self._node_in_use(one)
                 lacking = any(nodes[one] is not None and nodes[one] not in there for one in link.roster)
-                if lacking or any(row.fallen for row in rows):
+                refused = refused_by(tx, link.routing_id, self._bench.now_ms())
+                if lacking or refused or any(row.fallen for row in rows):
                     found.append(link.group_id)
             return found
 

@@ -5,12 +5,13 @@
    change, with a record.
 2. A member whose node in use has no leaf gets one, as soon as a key package of that node is here; leaves of
    its former nodes go with the same commit.
+   So does one that had no keys any more for its invitation: see `refusals`.
 3. If the leaf of the hub itself fell with its key, the commit brings it a new one.
 4. Commit, receipt, log, envelopes and audit entries are one transaction. What it did follows from the group
    and the directory alone, so after a crash before it the same is done again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from globe_node.delivery.outbox import Outgoing
@@ -20,6 +21,7 @@ from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages.leaf_keys import current_leaf_key
 from globe_node.groups.packages.stock import UsablePackage
 from globe_node.groups.upkeep.parcels import parcel_of
+from globe_node.groups.upkeep.refusals import dead_leaves
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.errors import ProtocolError
 from protocol.groups.membership import FallenLeaf, identity_in
@@ -54,7 +56,8 @@ def mend(book: GroupBook, link: LinkRow) -> Mended:
     if link.status is not GroupStatus.OPEN or link.hub != str(book.bench.name):
         return Mended()
     fallen = {one.leaf: one for one in book.members.fallen(link)}
-    packages, missing = hub.find_packages(book, _without_leaf(book, link, fallen))
+    gone = fallen.keys() | dead_leaves(book, link)
+    packages, missing = hub.find_packages(book, _without_leaf(book, link, gone))
     if not fallen and not packages:
         return Mended(missing=frozenset(missing))
     return _commit(book, link, fallen, packages, missing)
@@ -101,10 +104,9 @@ def _events(
     ]
 
 
-def _without_leaf(book: GroupBook, link: LinkRow, fallen: Iterable[int]) -> list[NodeName]:
-    """Return the nodes in use of members that have no leaf that stands."""
+def _without_leaf(book: GroupBook, link: LinkRow, gone: Collection[int]) -> list[NodeName]:
+    """Return the nodes in use of members that have no leaf but those that are gone."""
     group, directory, now = book.require_group(link), book.bench.register.state, book.bench.clock.now()
-    gone = set(fallen)
     there = {identity_in(leaf).name for number, leaf in group.tree.members() if number not in gone}
     found = []
     for authority in link.roster:
