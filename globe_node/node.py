@@ -47,6 +47,7 @@ from globe_node.groups.returning.desk import HubDesk
 from globe_node.groups.returning.finding import Finder
 from globe_node.groups.returning.member import Member
 from globe_node.groups.upkeep.caretaker import Caretaker
+from globe_node.groups.upkeep.renewer import Renewer
 from globe_node.groups.workbench import Workbench
 from globe_node.logs import EventLog
 from globe_node.neighbours.book import DirectoryBook
@@ -258,6 +259,7 @@ def build_node(parts: NodeParts) -> Node:
         deadline_seconds=parts.deadline_seconds,
         wake=delivery.courier.wake,
         need=delivery.supply.need,
+        renew=delivery.renewer.want,
     )
     register.subscribe(lambda _state: delivery.courier.directory_changed())
     register.subscribe(lambda _state: delivery.intake.wake())
@@ -302,6 +304,7 @@ class _Delivery:
     resender: Resender
     member: Member
     caretaker: Caretaker
+    renewer: Renewer
 
 
 def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks: TaskBook) -> _Delivery:
@@ -322,15 +325,18 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
     courier = Courier(tools, rounds.greet)
     board = ReceiptBoard()
     settlement = Settlement(clerk, board, wake=courier.wake, faults=parts.faults)
-    sealer = Sealer(office, wake=courier.wake, need=supply.need)
-    supply.subscribe(sealer.look)
-    resender = Resender(office, wake=courier.wake)
 
     def regrouped() -> None:
         intake.wake()
         sealer.look()
         resender.look()
 
+    bench, known = office.bench, office.known
+    member = _build_member(parts.transport, office, book, courier.wake, regrouped)
+    renewer = Renewer(member, known.renewals, parts.clock, spawn=tasks.spawn, let_go=regrouped)
+    sealer = Sealer(office, wake=courier.wake, need=supply.need, renew=renewer.want)
+    supply.subscribe(sealer.look)
+    resender = Resender(office, wake=courier.wake)
     intake = Intake(office, settlement, refresh=rounds.want, regrouped=regrouped, asked=resender.look)
     reception = Reception(
         ReceptionDesk(
@@ -341,21 +347,25 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
             journal=journal,
             directory=rounds,
             packages=supply,
-            groups=HubDesk(office.bench, office.known, courier.wake),
+            groups=HubDesk(bench, known, courier.wake),
             faults=parts.faults,
             wake_intake=intake.wake,
             heard=heard,
             receipt_wait_seconds=parts.pace.receipt_wait_seconds,
         )
     )
-    bench, known = office.bench, office.known
-    member = _build_member(parts.transport, office, book, courier.wake, regrouped)
     caretaker = Caretaker(
-        bench, known, office.audit, wake=courier.wake, need=supply.need, regrouped=regrouped
+        bench,
+        known,
+        office.audit,
+        wake=courier.wake,
+        need=supply.need,
+        renew=renewer.want,
+        regrouped=regrouped,
     )
     supply.subscribe(caretaker.supplied)
     return _Delivery(
-        courier, settlement, intake, reception, rounds, supply, sealer, resender, member, caretaker
+        courier, settlement, intake, reception, rounds, supply, sealer, resender, member, caretaker, renewer
     )
 
 

@@ -285,6 +285,7 @@ def operations_of(node: Node, high_water: FileHighWater) -> Operations:
         book=node.book,
         rounds=node.rounds,
         supply=node.supply,
+        caretaker=node.caretaker,
         examine=partial(examine_peer, node),
     )
     return Operations(reading, running)

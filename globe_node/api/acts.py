@@ -124,6 +124,7 @@ async def status(rooms: RunningRooms, _asked: NoArguments) -> JSONObject:
         "clock_skew_seconds": round(middle),
         "lanes": [json_of(lane) for lane in rooms.courier.status()],
         "awaiting_keys": [json_of(awaited) for awaited in rooms.supply.status()],
+        "silent_members": list(rooms.caretaker.silent),
         "peers": {peer: json_object(one) for peer, one in sorted(known.items())},
     }
 

@@ -14,6 +14,7 @@ from globe_node.consultations.submit import Desk
 from globe_node.delivery.courier import Courier
 from globe_node.directory.register import Register
 from globe_node.groups.packages.supply import Supply
+from globe_node.groups.upkeep.caretaker import Caretaker
 from globe_node.neighbours.book import DirectoryBook
 from globe_node.neighbours.rounds import Rounds
 from globe_node.store.door import Store
@@ -88,4 +89,5 @@ class RunningRooms:
     book: DirectoryBook
     rounds: Rounds
     supply: Supply
+    caretaker: Caretaker
     examine: Examine

@@ -26,7 +26,7 @@ from globe_node.delivery.outbox import Queued
 from globe_node.errors import NodeError
 from globe_node.store.door import Transaction
 from protocol.errors import ProtocolError, ReasonCode
-from protocol.identifiers import AuthorityId
+from protocol.identifiers import AuthorityId, ConsultationId
 
 MAX_DRAFTS = 64
 """Drafts that one transaction handles: all else waits some thirty milliseconds for it."""
@@ -46,6 +46,7 @@ class Desk:
         deadline_seconds: how long delivery is tried when a draft names no deadline.
         wake: tells the courier after each commit what was queued.
         need: asks for key packages of authorities.
+        renew: has our keys in groups renewed.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Desk:
         deadline_seconds: int,
         wake: Callable[[Queued], None],
         need: Callable[[Collection[AuthorityId]], None],
+        renew: Callable[[Collection[ConsultationId]], None],
     ) -> None:
         self._office = office
         self._deadline_seconds = deadline_seconds
         self._wake = wake
         self._need = need
+        self._renew = renew
         self._waiting: deque[tuple[Composed, asyncio.Future[Outcome]]] = deque()
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
@@ -161,6 +164,8 @@ class Desk:
             self._wake(done.queued)
         if done.missing:
             self._need(done.missing)
+        if done.stale:
+            self._renew(done.stale)
         return outcomes
 
     def _take(self) -> list[tuple[Composed, "asyncio.Future[Outcome]"]]:

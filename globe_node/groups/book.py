@@ -66,6 +66,7 @@ class GroupBook:
         tx: the transaction.
         now_ms: the moment of the transaction, in milliseconds of Unix time.
         members: who is in the groups, and which leaves have fallen.
+        renewals: how our own keys stand.
     """
 
     def __init__(self, bench: Workbench, known: KnownGroups, tx: Transaction) -> None:
@@ -78,6 +79,7 @@ class GroupBook:
         self._held: dict[bytes, _Held] = {}
         self._links: dict[ConsultationId, LinkRow] = {}
         self._changed_links: set[ConsultationId] = set()
+        self.renewals = known.renewals
         self.members = Members(bench, known.standing, self._certificates, self.group_of)
 
     # --- which group ------------------------------------------------------------------------------------
@@ -143,6 +145,7 @@ class GroupBook:
         self.put_group(group)
         sent = 0 if ended is None else messages_sent(ended)
         leaves.note_epoch(self.tx, group, unix_ms(policy.at), sent=sent)
+        records.drop_pending(self.tx, group.group_id, group.epoch)
         if isinstance(policy.certificates, KnownCertificates):
             policy.certificates.keep(identity_in(leaf).certificate_hash for _, leaf in group.tree.members())
         me, digest = self.bench.name.authority, authenticator_hash(group.epoch_authenticator)

@@ -92,15 +92,17 @@ def change(
     *,
     packages: Sequence[UsablePackage],
     removed: Collection[AuthorityId],
+    own: LeafKey | None,
 ) -> Changed:
     """Take authorities in and out of a group of which this node is the hub.
 
     Args:
         bench: what we work with.
         group: as it is.
-        policy: of this moment.
+        policy: of this moment; it must know the certificates of the packages and of `own`.
         packages: of those who come.
         removed: who goes.
+        own: our new leaf key, if there is a newer one than that of our leaf.
 
     Raises:
         LocalProtocolError: we are not the hub, or a rule would be broken.
@@ -122,7 +124,7 @@ def change(
         *(Add(one.package) for one in packages),
         GroupContextExtensions(context_extensions(after)),
     ]
-    return _commit(bench, group, policy, packages=packages, draft=CommitDraft(proposals=proposals))
+    return _commit(bench, group, policy, packages=packages, proposals=proposals, own=own)
 
 
 def mend(
@@ -144,7 +146,7 @@ def mend(
         policy: of this moment; it must know the certificates of the packages and of `own`.
         packages: of members who have no leaf after it.
         leaves: numbers of those that go; not ours.
-        own: our new leaf key, if our own leaf fell.
+        own: our new leaf key, if there is a newer one than that of our leaf.
 
     Raises:
         LocalProtocolError: a rule would be broken.
@@ -154,9 +156,7 @@ def mend(
         *(Remove(number) for number in leaves),
         *(Add(one.package) for one in packages),
     ]
-    new_leaf = None if own is None else draft_of(own, bench.entropy)
-    draft = CommitDraft(proposals=proposals, new_leaf=new_leaf)
-    return _commit(bench, group, policy, packages=packages, draft=draft, own=own)
+    return _commit(bench, group, policy, packages=packages, proposals=proposals, own=own)
 
 
 def _commit(
@@ -165,10 +165,12 @@ def _commit(
     policy: ProfilePolicy,
     *,
     packages: Sequence[UsablePackage],
-    draft: CommitDraft,
-    own: LeafKey | None = None,
+    proposals: Sequence[Proposal],
+    own: LeafKey | None,
 ) -> Changed:
     """Make a commit of the hub, with its place."""
+    new_leaf = None if own is None else draft_of(own, bench.entropy)
+    draft = CommitDraft(proposals=proposals, new_leaf=new_leaf)
     pending = create_commit(group, draft, policy, bench.entropy)
     if pending.group is None:
         raise LocalProtocolError("a commit from outside")

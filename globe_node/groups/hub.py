@@ -15,7 +15,7 @@ from globe_node.groups.book import GroupBook
 from globe_node.groups.changing import Changed
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import stock
-from globe_node.groups.packages.leaf_keys import LeafKey
+from globe_node.groups.packages.leaf_keys import LeafKey, current_leaf_key
 from globe_node.groups.packages.stock import UsablePackage
 from globe_node.groups.records import CommitRow, ReturnRow
 from protocol.audit.events import AuditEvent, EventKind
@@ -106,8 +106,9 @@ def change_members(
         NodeError: this node can sign nothing now.
     """
     group = book.require_group(link)
-    policy = policy_of_place(book, group, (one.certificate for one in packages))
-    changed = changing.change(book.bench, group, policy, packages=packages, removed=removed)
+    own = _newer_leaf(book, group)
+    policy = policy_of_place(book, group, _certificates_that_come(packages, own))
+    changed = changing.change(book.bench, group, policy, packages=packages, removed=removed, own=own)
     return _enter(book, link, policy, packages, changed)
 
 
@@ -117,17 +118,18 @@ def mend(
     packages: Sequence[UsablePackage],
     *,
     leaves: Collection[int],
-    own: LeafKey | None,
 ) -> Changed:
     """Take leaves out of an open group of ours, and give one to members who lack it, by one commit.
+
+    It renews our own keys like every commit of ours, so it may do nothing else.
 
     Raises:
         LocalProtocolError: as for `change_members`.
         NodeError: this node can sign nothing now.
     """
-    came = [one.certificate for one in packages] + ([own.certificate] if own is not None else [])
     group = book.require_group(link)
-    policy = policy_of_place(book, group, came)
+    own = _newer_leaf(book, group)
+    policy = policy_of_place(book, group, _certificates_that_come(packages, own))
     changed = changing.mend(book.bench, group, policy, packages=packages, leaves=leaves, own=own)
     return _enter(book, link, policy, packages, changed)
 
@@ -145,6 +147,16 @@ def _enter(
     stock.mark(book.bench, book.tx, packages)
     book.enter(link, changed.group, policy)
     return changed
+
+
+def _newer_leaf(book: GroupBook, group: Group) -> LeafKey | None:
+    """Return our leaf key of now, if our leaf has another one."""
+    leaf = current_leaf_key(book.bench, book.tx)
+    return None if leaf.pair.public == group.own_leaf_node.signature_key else leaf
+
+
+def _certificates_that_come(packages: Sequence[UsablePackage], own: LeafKey | None) -> list[bytes]:
+    return [*(one.certificate for one in packages), *((own.certificate,) if own is not None else ())]
 
 
 def policy_of_place(book: GroupBook, group: Group, certificates: Iterable[bytes]) -> ProfilePolicy:

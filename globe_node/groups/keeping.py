@@ -18,6 +18,7 @@ from globe_node.groups.packages import records as package_records
 from globe_node.groups.packages.leaf_keys import renew_seals as renew_leaf_keys
 from globe_node.groups.packages.pool import renew_seals as renew_packages
 from globe_node.groups.packages.records import Ends
+from globe_node.groups.returning.pending import renew_seals as renew_pending
 from globe_node.groups.shelf import Shelf
 from globe_node.groups.workbench import Workbench
 from globe_node.store.door import Transaction
@@ -92,6 +93,7 @@ class Keeper:
         others = [
             renew_leaf_keys(day_keys, tx, limit=ROWS_AT_ONCE, now_ms=now_ms),
             renew_packages(day_keys, tx, limit=ROWS_AT_ONCE, now_ms=now_ms),
+            renew_pending(day_keys, tx, limit=ROWS_AT_ONCE, now_ms=now_ms),
         ]
         return max(len(group_ids), *others) == ROWS_AT_ONCE
 

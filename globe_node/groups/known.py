@@ -9,6 +9,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 
+from globe_node.groups.members.renewals import Renewals
 from globe_node.groups.members.standing import Standing
 from globe_node.groups.packages import records
 from globe_node.groups.packages.records import CertificateRow
@@ -28,10 +29,12 @@ class KnownGroups:
 
     Attributes:
         standing: what is remembered of the leaves of groups.
+        renewals: what is remembered of our own keys.
     """
 
     def __init__(self) -> None:
         self.standing = Standing()
+        self.renewals = Renewals()
         self._groups: OrderedDict[bytes, tuple[Revisions, Group]] = OrderedDict()
 
     def find(self, group_id: bytes, revisions: Revisions) -> Group | None:

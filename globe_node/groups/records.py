@@ -86,6 +86,21 @@ class ReturnRow(NamedTuple):
     at_ms: int
 
 
+class PendingRow(NamedTuple):
+    """A commit of ours that has no place yet.
+
+    Attributes:
+        epoch: the epoch that it leads to.
+        rev: drawn when it was made; the seal is bound to it.
+        sealed: the commit and the group after it, sealed.
+    """
+
+    group_id: bytes
+    epoch: int
+    rev: bytes
+    sealed: SealedRow
+
+
 # --- links ----------------------------------------------------------------------------------------------
 def links_of(tx: Transaction, consultations: Collection[ConsultationId]) -> dict[ConsultationId, LinkRow]:
     """Return the group of each named consultation that has one."""
@@ -332,6 +347,42 @@ def note_asked(tx: Transaction, peer: AuthorityId, now_ms: int) -> None:
     )
 
 
+# --- commits of ours without a place --------------------------------------------------------------------
+def pending(tx: Transaction, group_ids: Iterable[bytes]) -> list[PendingRow]:
+    """Return the commits of ours that wait for a place in groups."""
+    driver = driver_of(tx)
+    sql = f"{_PENDING} WHERE group_id = ?"
+    return [_pending(row) for one in group_ids for row in driver.execute(sql, (one,))]
+
+
+def pending_groups(tx: Transaction) -> list[ConsultationId]:
+    """Return the open consultations in whose groups a commit of ours waits for a place."""
+    sql = (
+        "SELECT l.consultation FROM group_pending AS p JOIN group_link AS l ON l.group_id = p.group_id"
+        " WHERE l.status = 'open'"
+    )
+    return [ConsultationId(row[0]) for row in driver_of(tx).execute(sql)]
+
+
+def pending_under_other_keys(tx: Transaction, today: int, limit: int) -> list[PendingRow]:
+    """Return some commits that are sealed under another key of the day than today's."""
+    sql = f"{_PENDING} WHERE day_key < ?1 OR day_key > ?1 LIMIT ?2"
+    return [_pending(row) for row in driver_of(tx).execute(sql, (today, limit))]
+
+
+def put_pending(tx: Transaction, row: PendingRow) -> None:
+    """Store a commit of ours, in place of an earlier one."""
+    driver_of(tx).execute(
+        "INSERT OR REPLACE INTO group_pending (group_id, epoch, rev, day_key, sealed) VALUES (?, ?, ?, ?, ?)",
+        (row.group_id, row.epoch, row.rev, row.sealed.day_key, row.sealed.octets),
+    )
+
+
+def drop_pending(tx: Transaction, group_id: bytes, epoch: int) -> None:
+    """Delete a commit of ours that leads to this epoch or an earlier one."""
+    driver_of(tx).execute("DELETE FROM group_pending WHERE group_id = ? AND epoch <= ?", (group_id, epoch))
+
+
 # --- keys of the day ------------------------------------------------------------------------------------
 def used_day_keys(tx: Transaction) -> set[int]:
     """Return the keys that rows are sealed under."""
@@ -339,6 +390,7 @@ def used_day_keys(tx: Transaction) -> set[int]:
     statements = (
         "SELECT DISTINCT day_key FROM group_core",
         "SELECT DISTINCT day_key FROM group_ratchet",
+        "SELECT DISTINCT day_key FROM group_pending",
         "SELECT DISTINCT day_key FROM own_leaf_key",
         "SELECT DISTINCT day_key FROM own_key_package",
     )
@@ -372,6 +424,7 @@ def empty_for_backup(tx: Transaction) -> None:
 _EMPTYING = (
     "DELETE FROM group_core",
     "DELETE FROM group_ratchet",
+    "DELETE FROM group_pending",
     "DELETE FROM group_member",
     "DELETE FROM group_commit",
     "DELETE FROM group_leaf",
@@ -386,3 +439,10 @@ def _link(row: tuple[Any, ...]) -> LinkRow:
     group_id, consultation, routing_id, hub, roster, status, epoch, changed_ms = row
     members = tuple(AuthorityId(one) for one in roster.split())
     return LinkRow(group_id, consultation, routing_id, hub, members, GroupStatus(status), epoch, changed_ms)
+
+
+_PENDING = "SELECT group_id, epoch, rev, day_key, sealed FROM group_pending"
+
+
+def _pending(row: tuple[Any, ...]) -> PendingRow:
+    return PendingRow(row[0], row[1], row[2], SealedRow(row[3], row[4]))

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from globe_node.cli.backend import backend_of, objects, text_of
-from globe_node.cli.display import short_time
+from globe_node.cli.display import names_of, short_time
 from globe_node.cli.invocation import Invocation, json_option, pass_invocation, passphrase_option
-from globe_node.cli.output import note, print_fields, print_json, print_table
+from globe_node.cli.output import note, print_fields, print_json, print_table, print_text
 from globe_node.consultations.moments import moment_of
 from globe_node.errors import ExitCode
 from protocol.canonical import JSONObject, JSONValue, moment_text
@@ -94,6 +94,8 @@ def _print(found: JSONObject, problems: list[str]) -> None:
     ]
     if rows:
         print_table(("peer", "failures", "reason", "next attempt (UTC)"), rows)
+    if silent := names_of(found, "silent_members"):
+        print_text(f"no new keys in their groups for 45 days or more: {silent}")
     awaited = [
         [text_of(one, "peer"), text_of(one, "failures"), text_of(one, "reason")]
         for one in objects(found.get("awaiting_keys", []))

@@ -184,6 +184,8 @@ class SubmitTransaction:
         """What the courier must be told after the commit."""
         self.missing: frozenset[AuthorityId] = frozenset()
         """Authorities whose key packages are waited for."""
+        self.stale: frozenset[ConsultationId] = frozenset()
+        """Consultations in whose groups our keys are to be renewed."""
 
     def run(self) -> list[Outcome]:
         """Store what may be sent.
@@ -200,6 +202,7 @@ class SubmitTransaction:
         if self._planned:
             self._store()
         self.missing = frozenset(self._packer.missing)
+        self.stale = frozenset(self._packer.stale)
         return [plan.outcome for plan in plans if plan.outcome is not None]
 
     def _recall(self, plan: _Plan) -> None:

@@ -7,7 +7,8 @@
    Then the commit follows, the invitations, and the same record in the new epoch for those who come.
 4. What can't be sealed now is held under its own id and frame until it can, or until its deadline. A member
    that has no keys in the group at the moment holds up nobody: only what is for it is held.
-5. An invitation or a commit outlives the record that it comes with: who missed it could read nothing later.
+5. Our keys in the group are renewed first, if that is due (`groups.upkeep`).
+6. An invitation or a commit outlives the record that it comes with: who missed it could read nothing later.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,13 +23,14 @@ from globe_node.groups import hub
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages.stock import UsablePackage
+from globe_node.groups.upkeep import renewing
 from globe_node.groups.upkeep.parcels import outgoing_of
 from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.message_types import MessageType
 from protocol.envelope import EnvelopeClass, Frame, envelope_bytes
 from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode
-from protocol.identifiers import AuthorityId, Digest, EnvelopeId, NodeName, uuid7
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, NodeName, uuid7
 from protocol.messages.membership import Members
 from protocol.record import Record
 
@@ -85,12 +87,14 @@ class Packer:
 
     Attributes:
         missing: authorities of whom a key package was missing.
+        stale: consultations in whose groups our keys are to be renewed first.
     """
 
     def __init__(self, office: Office, book: GroupBook) -> None:
         self._office = office
         self._book = book
         self.missing: set[AuthorityId] = set()
+        self.stale: set[ConsultationId] = set()
 
     def pack(self, letter: Letter) -> Packed | None:
         """Return what goes out for a record; None if it must be held.
@@ -107,7 +111,10 @@ class Packer:
         packages = self._packages(letter.added)
         if packages is None:
             return None
-        said = self._said(letter, link)
+        if renewing.must_wait(self._book, link):
+            self.stale.add(link.consultation)
+            return None
+        said = [*renewing.renew_as_hub(self._book, link), *self._said(letter, link)]
         if letter.change is not None:
             said += self._change(letter, link, packages, letter.change)
         return _packed(said)

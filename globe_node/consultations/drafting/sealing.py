@@ -51,11 +51,13 @@ class _Sealed:
     Attributes:
         queued: what the courier must be told.
         missing: authorities whose key packages are waited for.
+        stale: consultations in whose groups our keys are to be renewed.
         more: there may be more to do at once.
     """
 
     queued: Queued | None = None
     missing: frozenset[AuthorityId] = frozenset()
+    stale: frozenset[ConsultationId] = frozenset()
     more: bool = False
 
 
@@ -66,6 +68,7 @@ class Sealer:
         office: the shared parts.
         wake: tells the courier after each commit what was queued.
         need: asks for key packages of authorities.
+        renew: has our keys in groups renewed.
     """
 
     def __init__(
@@ -74,10 +77,12 @@ class Sealer:
         *,
         wake: Callable[[Queued], None],
         need: Callable[[Collection[AuthorityId]], None],
+        renew: Callable[[Collection[ConsultationId]], None],
     ) -> None:
         self._office = office
         self._wake = wake
         self._need = need
+        self._renew = renew
         self._wanted = asyncio.Event()
 
     def look(self, *_reason: object) -> None:
@@ -109,6 +114,8 @@ class Sealer:
             self._wake(done.queued)
         if done.missing:
             self._need(done.missing)
+        if done.stale:
+            self._renew(done.stale)
         return done.more
 
     def _seal(self, tx: Transaction) -> _Sealed:
@@ -150,7 +157,7 @@ class _SealTransaction:
             self._catch_up(consultation, peer)
         queued = self._store() if self._done or self._dropped or self._dropped_for else None
         more = len(self._done) >= RECORDS_AT_ONCE
-        return _Sealed(queued, frozenset(self._packer.missing), more)
+        return _Sealed(queued, frozenset(self._packer.missing), frozenset(self._packer.stale), more)
 
     def _go_on(self, consultation: ConsultationId, ids: Sequence[RecordId]) -> None:
         """Seal the records of one consultation, until one has to wait on."""

@@ -7,14 +7,15 @@
 3. It is empty after a restore; the next epoch fills it again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import sha256
+from itertools import islice
 from typing import NamedTuple
 
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from protocol.groups.membership import identity_in
-from protocol.identifiers import AuthorityId, NodeId, NodeName
+from protocol.identifiers import AuthorityId, ConsultationId, NodeId, NodeName
 from protocol.mls.group import Group
 from protocol.mls.tree.ratchet_tree import RatchetTree
 
@@ -32,6 +33,7 @@ class LeafRow(NamedTuple):
         came_epoch: in which epoch it came, or 0 if it was there before us.
         since_ms: when its member last made a commit with a path, or came.
         sent: of our own leaf, how many messages we sent since then in epochs that are over.
+        resynced: of our own leaf, whether we came back by it and have made no commit since.
         fallen: reason code, if it was found to stand no longer.
         silent: whether people should hear that its member has long made no commit.
     """
@@ -45,6 +47,7 @@ class LeafRow(NamedTuple):
     came_epoch: int
     since_ms: int
     sent: int
+    resynced: int
     fallen: str
     silent: int
 
@@ -89,7 +92,7 @@ def _rows_of(group: Group, before: dict[int, LeafRow], at_ms: int, sent: int) ->
             continue
         since_epoch = came if old is None else old.came_epoch
         yield LeafRow(
-            group.group_id, number, name.authority, name.node, hashed, mark, since_epoch, at_ms, 0, "", 0
+            group.group_id, number, name.authority, name.node, hashed, mark, since_epoch, at_ms, 0, 0, "", 0
         )
 
 
@@ -97,7 +100,7 @@ def put(tx: Transaction, rows: Iterable[LeafRow]) -> None:
     """Write rows."""
     driver_of(tx).executemany(
         "INSERT OR REPLACE INTO group_leaf (group_id, leaf, authority, node, certificate, leaf_key,"
-        " came_epoch, since_ms, sent, fallen, silent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " came_epoch, since_ms, sent, resynced, fallen, silent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         list(rows),
     )
 
@@ -106,8 +109,8 @@ def leaves_of(tx: Transaction, group_ids: Iterable[bytes]) -> list[LeafRow]:
     """Return the leaves of groups, in the order of each tree."""
     driver = driver_of(tx)
     sql = (
-        "SELECT group_id, leaf, authority, node, certificate, leaf_key, came_epoch, since_ms, sent, fallen,"
-        " silent FROM group_leaf WHERE group_id = ? ORDER BY leaf"
+        "SELECT group_id, leaf, authority, node, certificate, leaf_key, came_epoch, since_ms, sent,"
+        " resynced, fallen, silent FROM group_leaf WHERE group_id = ? ORDER BY leaf"
     )
     return [LeafRow._make(row) for one in group_ids for row in driver.execute(sql, (one,))]
 
@@ -132,3 +135,62 @@ def open_groups(tx: Transaction, hub: NodeName, after: bytes, limit: int) -> lis
         " ORDER BY group_id LIMIT ?"
     )
     return [row[0] for row in driver_of(tx).execute(sql, (str(hub), after, limit))]
+
+
+def mark_resynced(tx: Transaction, group_id: bytes, leaf: int) -> None:
+    """Note that we came back by a leaf: we renew it before we say anything."""
+    sql = "UPDATE group_leaf SET resynced = 1 WHERE group_id = ? AND leaf = ?"
+    driver_of(tx).execute(sql, (group_id, leaf))
+
+
+def own_certificates(tx: Transaction, name: NodeName) -> list[bytes]:
+    """Return the certificates that leaves of a node name, by hash."""
+    sql = "SELECT DISTINCT certificate FROM group_leaf WHERE authority = ? AND node = ?"
+    return [row[0] for row in driver_of(tx).execute(sql, (name.authority, name.node))]
+
+
+def to_renew(
+    tx: Transaction, name: NodeName, before_ms: int, certificates: Collection[bytes], limit: int
+) -> list[tuple[ConsultationId, bool]]:
+    """Return open consultations in whose groups a node renews its leaf by itself, and whether it is the hub.
+
+    Args:
+        tx: a read will do.
+        name: the node.
+        before_ms: since when it has made no commit, at least; or it has come back by a resync.
+        certificates: hashes of those that no leaf should name any more.
+        limit: at most so many.
+    """
+    sql = (
+        "SELECT l.consultation, l.hub = ?1, f.since_ms, f.resynced, f.certificate FROM group_leaf AS f"
+        " JOIN group_link AS l ON l.group_id = f.group_id"
+        " WHERE f.authority = ?2 AND f.node = ?3 AND l.status = 'open' ORDER BY f.since_ms"
+    )
+    rows = driver_of(tx).execute(sql, (str(name), name.authority, name.node))
+    due = (
+        (ConsultationId(consultation), bool(is_hub))
+        for consultation, is_hub, since_ms, resynced, certificate in rows
+        if since_ms < before_ms or resynced or certificate in certificates
+    )
+    return list(islice(due, limit))
+
+
+def has_new_silence(tx: Transaction, before_ms: int) -> bool:
+    """Say whether a leaf that is not marked has not been renewed since a moment."""
+    sql = "SELECT EXISTS (SELECT 1 FROM group_leaf WHERE silent = 0 AND since_ms < ?)"
+    return bool(driver_of(tx).execute(sql, (before_ms,)).fetchone()[0])
+
+
+def mark_silent(tx: Transaction, before_ms: int) -> None:
+    """Note of members that they have made no commit since a moment."""
+    sql = "UPDATE group_leaf SET silent = 1 WHERE silent = 0 AND since_ms < ?"
+    driver_of(tx).execute(sql, (before_ms,))
+
+
+def silent(tx: Transaction) -> list[AuthorityId]:
+    """Return the members of open groups that have long made no commit."""
+    sql = (
+        "SELECT DISTINCT f.authority FROM group_leaf AS f JOIN group_link AS l ON l.group_id = f.group_id"
+        " WHERE f.silent = 1 AND l.status = 'open' ORDER BY f.authority"
+    )
+    return [AuthorityId(row[0]) for row in driver_of(tx).execute(sql)]

@@ -15,9 +15,10 @@ from globe_node.groups.members.leaves import present_in
 from globe_node.groups.workbench import Workbench
 from protocol.directory.replay import DirectoryState
 from protocol.groups.errors import NotKnownYetError
-from protocol.groups.membership import Certificates, FallenLeaf, fallen_leaves
+from protocol.groups.membership import Certificates, FallenLeaf, certificate_of, fallen_leaves
 from protocol.identifiers import AuthorityId
 from protocol.mls.group import Group
+from protocol.mls.structures.nodes import LeafNode
 
 REMEMBERED = timedelta(seconds=60)
 """How long an answer is believed while nothing else has changed."""
@@ -94,6 +95,14 @@ class Members:
         if group is None:
             return ()
         return self._standing.fallen_in(group, self._certificates, bench.register.state, bench.clock.now())
+
+    def certificate(self, leaf: LeafNode) -> bytes:
+        """Return the certificate that a leaf names.
+
+        Raises:
+            NotKnownYetError: it is missing here.
+        """
+        return certificate_of(leaf, self._certificates)
 
     def is_sound(self, link: LinkRow) -> bool:
         """Say whether every leaf of a group stands, as far as is known here."""

@@ -133,8 +133,14 @@ def take_place(book: GroupBook, link: LinkRow, pending: Pending, answer: CommitA
     return book.enter(link, entered, book.policy(pending.certificates))
 
 
-def catch_up(book: GroupBook, link: LinkRow, answer: CommitAnswer) -> LinkRow:
-    """Take the commits that came before ours.
+def catch_up(book: GroupBook, link: LinkRow, answer: CommitAnswer, own: Pending | None = None) -> LinkRow:
+    """Take the commits that came before ours, and ours where it is one of them.
+
+    Args:
+        book: the groups of the transaction.
+        link: the group.
+        answer: of the hub.
+        own: a commit of ours that waits for its place.
 
     Raises:
         AwaitedGroupError: they do not begin where we are.
@@ -142,6 +148,9 @@ def catch_up(book: GroupBook, link: LinkRow, answer: CommitAnswer) -> LinkRow:
         RemoteProtocolError: one is refused.
     """
     for place in answer.earlier:
+        if own is not None and own.request.commit == place.commit:
+            link = take_place(book, link, own, CommitAnswer(place.receipt))
+            continue
         group = book.require_group(link)
         parcel = OrderedCommit(place.commit, place.receipt, answer.certificates)
         link = take_ordered(book, link, group, parcel)

@@ -27,7 +27,8 @@ from globe_node.groups.arriving import AwaitedGroupError
 from globe_node.groups.book import GroupBook
 from globe_node.groups.known import KnownGroups
 from globe_node.groups.links import GroupStatus, LinkRow
-from globe_node.groups.returning import committing, hub_return
+from globe_node.groups.members import leaves
+from globe_node.groups.returning import committing, hub_return, pending
 from globe_node.groups.returning.committing import Pending
 from globe_node.groups.returning.hub_return import Shown
 from globe_node.groups.returning.wire import (
@@ -56,6 +57,22 @@ AHEAD_MS = 120_000
 """How long something that can't be opened waits before we ask whether we lack a commit."""
 _WITHOUT_IT = (ReasonCode.NOT_FOUND, ReasonCode.REFUSED)
 """What a member says that has no such group, or not any more."""
+_REFUSED = frozenset(
+    {
+        ReasonCode.REFUSED,
+        ReasonCode.BAD_CONTENT,
+        ReasonCode.BAD_FIELD,
+        ReasonCode.EXPIRED,
+        ReasonCode.ID_CONFLICT,
+        ReasonCode.NOT_FOUND,
+        ReasonCode.NOT_YET_VALID,
+        ReasonCode.SEQUENCE_GAP,
+        ReasonCode.TOO_LARGE,
+    }
+)
+"""What a hub says of a commit that it has not taken, and never will."""
+NO_EPOCH = 2**62
+"""Later than every epoch."""
 TRIES = 3
 """How often a commit is made anew because others were first, and how often one is sent."""
 
@@ -166,30 +183,31 @@ class Member:
 
     async def _renew(self, consultation: ConsultationId) -> bool:
         for _ in range(TRIES):
-            pending = await self._in_book(
-                lambda book: committing.renew(book, _require(book, consultation)),
-            )
+            made = await self._in_book(partial(_renewing, consultation=consultation))
             self._bench.faults.point("groups.commits.made")
-            answer = await self._send(await self._link(consultation), pending)
+            answer = await self._send(await self._link(consultation), made)
             if answer.receipt:
-                await self._take_place(consultation, pending, answer, None)
+                await self._take_place(consultation, made, answer, None)
                 return True
             await self._catch_up(consultation, answer)
         return False
 
     async def _come_back(self, link: LinkRow) -> bool:
         for _ in range(TRIES):
-            body = InfoRequest(link.group_id).to_bytes()
-            shown = parse_info_answer(await self._ask(_hub_of(link), Operation.GROUP_INFO, body))
-            pending = await self._in_book(partial(_returning, link=link, shown=shown))
-            if pending is None:
+            made = await self._in_book(lambda book: pending.find(book, _require(book, link.consultation)))
+            if made is None:
+                body = InfoRequest(link.group_id).to_bytes()
+                shown = parse_info_answer(await self._ask(_hub_of(link), Operation.GROUP_INFO, body))
+                made = await self._in_book(partial(_returning, link=link, shown=shown))
+            if made is None:
                 return True
             self._bench.faults.point("groups.commits.made")
-            answer = await self._send(link, pending)
+            answer = await self._send(link, made)
             if answer.receipt:
-                await self._take_place(link.consultation, pending, answer, JoinedBy.RESYNC)
+                await self._take_place(link.consultation, made, answer, JoinedBy.RESYNC)
                 self._bench.log.info("came back into a group")
                 return True
+            await self._give_up(link)
         return False
 
     async def _ask_for_later(self, lacking: LinkRow) -> bool:
@@ -266,16 +284,22 @@ class Member:
 
     # --- the hub ----------------------------------------------------------------------------------------
 
-    async def _send(self, link: LinkRow, pending: Pending) -> CommitAnswer:
-        """Ask for a place until there is an answer, some times."""
-        body, hub = pending.request.to_bytes(), _hub_of(link)
-        for _ in range(TRIES - 1):
+    async def _send(self, link: LinkRow, made: Pending) -> CommitAnswer:
+        """Ask for a place until there is an answer, some times; give up a commit that is refused for good."""
+        body, hub = made.request.to_bytes(), _hub_of(link)
+        for left in reversed(range(TRIES)):
             try:
                 return parse_commit_answer(await self._ask(hub, Operation.COMMITS, body))
             except PeerUnreachableError as error:
-                if error.code is not ReasonCode.PEER_UNREACHABLE:
+                if error.code in _REFUSED:
+                    await self._give_up(link)
+                if error.code is not ReasonCode.PEER_UNREACHABLE or not left:
                     raise
-        return parse_commit_answer(await self._ask(hub, Operation.COMMITS, body))
+        raise PeerUnreachableError("the hub does not answer")
+
+    async def _give_up(self, link: LinkRow) -> None:
+        """Forget a commit of ours that will not get a place."""
+        await self._in_book(lambda book: records.drop_pending(book.tx, link.group_id, NO_EPOCH))
 
     async def _ask(self, peer: AuthorityId, operation: Operation, body: bytes) -> bytes:
         address = self._peers.address_of(peer)
@@ -289,11 +313,13 @@ class Member:
     # --- in transactions --------------------------------------------------------------------------------
 
     async def _take_place(
-        self, consultation: ConsultationId, pending: Pending, answer: CommitAnswer, by: JoinedBy | None
+        self, consultation: ConsultationId, made: Pending, answer: CommitAnswer, by: JoinedBy | None
     ) -> None:
         def take(book: GroupBook) -> Queued | None:
-            link = committing.take_place(book, _require(book, consultation), pending, answer)
+            link = committing.take_place(book, _require(book, consultation), made, answer)
             release(book, link)
+            if by is JoinedBy.RESYNC:
+                leaves.mark_resynced(book.tx, link.group_id, book.require_group(link).own_leaf)
             return None if by is None else enqueue(book.tx, self._said(book, link, by), book.now_ms)
 
         self._announce(await self._in_book(take))
@@ -313,7 +339,7 @@ class Member:
         """Take what came first; a group that can't, as after a crash before our receipt came, is lost."""
         try:
             await self._in_book(
-                lambda book: release(book, committing.catch_up(book, _require(book, consultation), answer))
+                lambda book: release(book, _catching_up(book, _require(book, consultation), answer))
             )
         except NotKnownYetError:
             raise
@@ -336,7 +362,17 @@ class Member:
 
 
 def _returning(book: GroupBook, *, link: LinkRow, shown: InfoAnswer) -> Pending | None:
-    return committing.come_back(book, _require(book, link.consultation), shown)
+    made = committing.come_back(book, _require(book, link.consultation), shown)
+    return None if made is None else pending.keep(book, made)
+
+
+def _renewing(book: GroupBook, *, consultation: ConsultationId) -> Pending:
+    link = _require(book, consultation)
+    return pending.find(book, link) or pending.keep(book, committing.renew(book, link))
+
+
+def _catching_up(book: GroupBook, link: LinkRow, answer: CommitAnswer) -> LinkRow:
+    return committing.catch_up(book, link, answer, pending.find(book, link))
 
 
 def release(book: GroupBook, link: LinkRow) -> None:

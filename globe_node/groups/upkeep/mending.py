@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the hub does in a transaction for a group that is not as it should be: takes leaves out and in.
 
-1. A leaf that no longer stands goes. Who belongs to the consultation stays as it is: that is for people to
-   change, with a record.
+1. A leaf that no longer stands goes, and one whose member has made no commit for too long. Who belongs to the
+   consultation stays as it is: that is for people to change, with a record.
 2. A member whose node in use has no leaf gets one, as soon as a key package of that node is here; leaves of
    its former nodes go with the same commit.
    So does one that had no keys any more for its invitation: see `refusals`.
@@ -18,16 +18,18 @@ from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import hub
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus, LinkRow
-from globe_node.groups.packages.leaf_keys import current_leaf_key
+from globe_node.groups.members import leaves
 from globe_node.groups.packages.stock import UsablePackage
 from globe_node.groups.upkeep.parcels import parcel_of
 from globe_node.groups.upkeep.refusals import dead_leaves
+from globe_node.groups.workbench import moment_at
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.errors import ProtocolError
-from protocol.groups.membership import FallenLeaf, identity_in
+from protocol.groups.membership import identity_in
+from protocol.groups.upkeep import is_silence_over
 from protocol.identifiers import AuthorityId, Digest, NodeName
 
-REMOVED, RETURNED, RENEWED = "removed", "returned", "renewed"
+REMOVED, RETURNED, RENEWED, SILENT = "removed", "returned", "renewed", "silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def mend(book: GroupBook, link: LinkRow) -> Mended:
     """
     if link.status is not GroupStatus.OPEN or link.hub != str(book.bench.name):
         return Mended()
-    fallen = {one.leaf: one for one in book.members.fallen(link)}
+    fallen = {one.leaf: one.code.value for one in book.members.fallen(link)} | _silent(book, link)
     gone = fallen.keys() | dead_leaves(book, link)
     packages, missing = hub.find_packages(book, _without_leaf(book, link, gone))
     if not fallen and not packages:
@@ -66,7 +68,7 @@ def mend(book: GroupBook, link: LinkRow) -> Mended:
 def _commit(
     book: GroupBook,
     link: LinkRow,
-    fallen: dict[int, FallenLeaf],
+    fallen: dict[int, str],
     packages: Sequence[UsablePackage],
     missing: Iterable[AuthorityId],
 ) -> Mended:
@@ -76,15 +78,14 @@ def _commit(
     renewed = {one.authority for one in coming}
     former = {number for number, name in members.items() if name.authority in renewed}
     going = sorted((fallen.keys() | former) - {group.own_leaf})
-    own = current_leaf_key(book.bench, book.tx) if group.own_leaf in fallen else None
-    changed = hub.mend(book, link, packages, leaves=going, own=own)
+    changed = hub.mend(book, link, packages, leaves=going)
     if changed.commit is None:
         return Mended()
     outgoing = [parcel_of(book, link, changed.commit, peers)] if peers else []
     outgoing += [parcel_of(book, link, one, [name]) for name, one in changed.invitations.items()]
-    told = [(members[one], f"{REMOVED} {fallen[one].code}" if one in fallen else REMOVED) for one in going]
+    told = [(members[one], f"{REMOVED} {fallen[one]}" if one in fallen else REMOVED) for one in going]
     told += [(name, RETURNED) for name in coming]
-    told += [(book.bench.name, RENEWED)] if own is not None else []
+    told += [(book.bench.name, RENEWED)] if group.own_leaf in fallen else []
     return Mended(outgoing, _events(book, link, changed.commit.digest, told), frozenset(missing))
 
 
@@ -102,6 +103,14 @@ def _events(
         )
         for name, result in told
     ]
+
+
+def _silent(book: GroupBook, link: LinkRow) -> dict[int, str]:
+    """Return the leaves of members that have made no commit for too long."""
+    now, me = book.bench.clock.now(), book.bench.name
+    rows = leaves.leaves_of(book.tx, [link.group_id])
+    over = [row for row in rows if row.name != me and is_silence_over(moment_at(row.since_ms), now)]
+    return {row.leaf: SILENT for row in over}
 
 
 def _without_leaf(book: GroupBook, link: LinkRow, gone: Collection[int]) -> list[NodeName]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who the leaves of a group are and since when, and records that wait for members who have no leaf."""
+"""Who the leaves of groups are and since when, commits without a place, and records that wait for a leaf."""
 
 from alembic import op
 
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table of room `groups`, and the one of room `consultations`."""
+    """Create the tables of room `groups`, and the one of room `consultations`."""
     op.execute("""
         CREATE TABLE group_leaf (
             group_id BLOB NOT NULL,
@@ -22,12 +22,22 @@ def upgrade() -> None:
             came_epoch INTEGER NOT NULL,
             since_ms INTEGER NOT NULL,
             sent INTEGER NOT NULL,
+            resynced INTEGER NOT NULL,
             fallen TEXT NOT NULL,
             silent INTEGER NOT NULL,
             PRIMARY KEY (group_id, leaf)
         ) STRICT, WITHOUT ROWID
     """)
     op.execute("CREATE INDEX group_leaf_by_certificate ON group_leaf (certificate, fallen)")
+    op.execute("""
+        CREATE TABLE group_pending (
+            group_id BLOB PRIMARY KEY,
+            epoch INTEGER NOT NULL,
+            rev BLOB NOT NULL,
+            day_key INTEGER NOT NULL,
+            sealed BLOB NOT NULL
+        ) STRICT, WITHOUT ROWID
+    """)
     op.execute("""
         CREATE TABLE unsealed_for (
             position INTEGER PRIMARY KEY,

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether our keys in a group are renewed before we say something, and the renewal where we are the hub.
+
+What a member asks its hub for is `groups.returning`; who asks is `renewer`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from globe_node.delivery.outbox import Outgoing
+from globe_node.errors import NodeError
+from globe_node.groups import hub
+from globe_node.groups.book import GroupBook, messages_sent
+from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.members import leaves
+from globe_node.groups.upkeep.parcels import parcel_of
+from globe_node.groups.workbench import moment_at
+from protocol.groups.certificate import parse_leaf_certificate
+from protocol.groups.upkeep import OwnKeys, is_renewal_due
+from protocol.mls.group import Group
+
+
+def is_due(book: GroupBook, link: LinkRow) -> bool:
+    """Say whether we renew our keys in an open group before we say anything.
+
+    Raises:
+        NotKnownYetError: the certificate of our leaf is missing here.
+    """
+    group = book.group_of(link) if link.status is GroupStatus.OPEN else None
+    if group is None:
+        return False
+    known = _keys_at_entry(book, link, group)
+    own = replace(known, messages=known.messages + messages_sent(group))
+    return is_renewal_due(own, book.bench.clock.now()) or _signs_with_another(book, own)
+
+
+def must_wait(book: GroupBook, link: LinkRow) -> bool:
+    """Say whether what we say waits until the hub has given a place to a commit of ours."""
+    if link.hub == str(book.bench.name):
+        return False
+    now = book.bench.clock.monotonic()
+    return book.renewals.is_waited_for(link.consultation, now) and is_due(book, link)
+
+
+def renew_as_hub(book: GroupBook, link: LinkRow) -> Sequence[Outgoing]:
+    """Renew our keys in a group of which we are the hub, if that is due; return what the members get.
+
+    Raises:
+        NotKnownYetError: the certificate of our leaf is missing here.
+        LocalProtocolError: a rule would be broken.
+        NodeError: this node can sign nothing now.
+    """
+    if link.hub != str(book.bench.name) or not is_due(book, link):
+        return ()
+    changed = hub.mend(book, link, (), leaves=())
+    others = book.members.present(link) - {book.bench.name.authority}
+    return [parcel_of(book, link, changed.commit, others)] if changed.commit is not None and others else ()
+
+
+def _keys_at_entry(book: GroupBook, link: LinkRow, group: Group) -> OwnKeys:
+    """Return how our keys stood when the group entered its epoch."""
+    known = book.renewals.known(group.epoch_authenticator)
+    if known is not None:
+        return known
+    rows = leaves.leaves_of(book.tx, [link.group_id])
+    row = next((one for one in rows if one.leaf == group.own_leaf), None)
+    octets = book.members.certificate(group.own_leaf_node)
+    own = OwnKeys(
+        renewed=moment_at(link.changed_ms if row is None else row.since_ms),
+        messages=0 if row is None else row.sent,
+        certificate=parse_leaf_certificate(octets).certificate,
+        resynced=row is not None and bool(row.resynced),
+    )
+    book.renewals.remember(group.epoch_authenticator, own)
+    return own
+
+
+def _signs_with_another(book: GroupBook, own: OwnKeys) -> bool:
+    """Say whether the node signs with another key by now than the one that certified our leaf."""
+    try:
+        return book.bench.signer().key_id != own.certificate.issuer
+    except NodeError:
+        return False
