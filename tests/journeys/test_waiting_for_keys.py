@@ -85,7 +85,7 @@ async def test_who_lost_the_keys_of_its_invitation_is_invited_again(town: Town) 
     ours, theirs = await town.show(A, sent.consultation), await town.show(B, sent.consultation)
     assert [record.record_id for record in theirs.records] == [sent.record_id]
     assert ours.summary.group is not None
-    assert (ours.summary.group.epoch, ours.summary.group.confirmed) == (2, True)
+    assert ours.summary.group.confirmed
     assert "received" in stages(ours.records[0])
     answered = await town.nodes[B].desk.submit(reply(sent, MessageType.ACK, LEAN[MessageType.ACK]))
     await asyncio.sleep(60)

@@ -2,6 +2,7 @@
 """Which members have a leaf and never came: they had no keys any more for the invitation. It sends nothing.
 
 1. Such a leaf is nobody's: its member gets another one, by another key package. What it missed, it asks for.
+   A leaf that was renewed since is somebody's: its member came back from outside.
 2. Key packages of that node from before it refused are dead as well, and are not used again.
 3. A member that refuses again and again is left alone for a day: each attempt is a commit for all others.
 """
@@ -14,6 +15,7 @@ from globe_node.store.door import Transaction
 from protocol.errors import ReasonCode
 from protocol.groups.membership import identity_in
 from protocol.identifiers import AuthorityId
+from protocol.mls.structures.nodes import LeafNodeSource
 
 MOST_A_DAY = 3
 _DAY_MS = 86_400_000
@@ -40,7 +42,8 @@ def dead_leaves(book: GroupBook, link: LinkRow) -> set[int]:
         dead = [row.reference for row in known if row.stored_ms <= at_ms]
         records.drop_peer_packages(book.tx, peer, dead)
     group = book.require_group(link)
-    return {number for number, leaf in group.tree.members() if identity_in(leaf).name.authority in refused}
+    invited = [one for one in group.tree.members() if one[1].source is LeafNodeSource.KEY_PACKAGE]
+    return {number for number, leaf in invited if identity_in(leaf).name.authority in refused}
 
 
 def _is_refused(row: outbox.SentRow) -> bool:
