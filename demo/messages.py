@@ -96,9 +96,19 @@ languages = ["en", "fr"]
 estimated_time = "six weeks"
 """
 
-SECOND_REQUEST = REQUEST.replace("SAMPLE-2026-17", "SAMPLE-2026-18").replace(
-    "SAMPLE: who stands behind a company", "SAMPLE: please preserve an account"
-)
+REASON_TO_ADD = "The account that received the commission is kept where you are."
+
+SECOND_ANSWER = """\
+type = "ANSWER"
+handling = ["H0"]
+[body]
+final = true
+[[body.items]]
+item = "h2"
+result = "FOUND"
+text = "The account was opened by the second director, on her own behalf."
+found_in = "Register of accounts"
+"""
 
 CONTACTS = """\
 [[contact]]

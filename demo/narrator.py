@@ -45,10 +45,12 @@ class Narrator:
 
         Args:
             text: all of it.
-            only: show the lines that hold this text.
+            only: show the lines that hold this text, or one of several texts with `|` between them.
             last: show so many lines of the end, instead of the beginning.
         """
-        lines = [line.rstrip() for line in text.splitlines() if line.strip() and only in line]
+        chosen = only.split("|")
+        wanted = (line for line in text.splitlines() if any(one in line for one in chosen))
+        lines = [line.rstrip() for line in wanted if line.strip()]
         shown = lines[-last:] if last else lines[:MAX_LINES]
         left_out = (
             self._dim(f"             ({len(lines) - len(shown)} more lines)")

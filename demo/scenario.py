@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The story: a network is founded, an authority consults another, a node goes and returns, all verifies.
+"""The story: authorities consult, one joins, one is lost and comes back, one loses its key; all verifies.
 
 Each step is a command of the product; what the story claims is what the commands answered.
 """
 
 import contextlib
-import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from demo import messages
+from demo.claims import Group, group_in, later_than, records_in, require_only_own_time
 from demo.stage import PROGRAM, Actor, Stage, free_port
 
 COMMISSION = ("xa-acc", "XA", "ACA", "SAMPLE Anti-Corruption Commission of Alpha")
@@ -39,9 +41,13 @@ class Scenario:
         self._admit()
         self._publish()
         self._ask()
-        self._clarify_and_answer()
-        self._lose_and_regain()
+        self._clarify()
+        self._add()
+        self._lose()
+        self._restore()
         self._prove()
+        self._revoke()
+        self._close()
         self._audit()
         self._tamper()
         self._tell.say("")
@@ -106,6 +112,8 @@ class Scenario:
     def _publish(self) -> None:
         self._tell.chapter("Each authority signs what the directory says of it; all get the same directory")
         askers = self._actors[:3]
+        self._stage.start(*askers)
+        self._tell.say("Nodes A, B and C run now: three processes, TLS 1.3 on both sides, SQLite each.")
         self._tell.say(
             "They take in the officers' bundle, after comparing the digits of the network by telephone."
         )
@@ -121,8 +129,6 @@ class Scenario:
         )
         self._stage.run("officers", "network", "import", *exports, *self._net, show=False)
         self._together(askers, "directory", "import", self._bundle("everybody"))
-        self._stage.start(*askers)
-        self._tell.say("Nodes A, B and C run now: three processes, TLS 1.3 on both sides, SQLite each.")
         self._stage.act(self._a, "directory", "search", "--function", "ASSET_RECOVERY")
 
     def _ask(self) -> None:
@@ -134,36 +140,93 @@ class Scenario:
         self._stage.act(self._b, "consult", "list")
         self._stage.act(self._b, "consult", "show", self._case)
 
-    def _clarify_and_answer(self) -> None:
-        self._tell.chapter("B acknowledges and asks back, A explains, B answers item by item")
-        for actor, name, text in (
-            (self._b, "ack.toml", messages.ACKNOWLEDGEMENT),
-            (self._b, "question.toml", messages.QUESTION),
-            (self._a, "explanation.toml", messages.CLARIFICATION),
-            (self._b, "answer.toml", messages.ANSWER),
-        ):
-            file = self._write(name, text)
-            words = ("consult", "reply", self._case, "--file", file, "--wait", "20")
-            self._stage.act(actor, *words, only="state ")
-        self._stage.act(self._a, "consult", "show", self._case, only="result")
-        self._stage.act(self._a, "consult", "close", self._case, "--wait", "20", only="state ")
-        self._stage.act(self._a, "consult", "receipts", self._case)
+    def _clarify(self) -> None:
+        self._tell.chapter("B acknowledges and asks back, A explains; B makes its backup of the day")
+        self._reply(self._b, "ack.toml", messages.ACKNOWLEDGEMENT)
+        self._reply(self._b, "question.toml", messages.QUESTION)
+        self._reply(self._a, "explanation.toml", messages.CLARIFICATION)
+        self._stage.act(self._b, "backup", self._backup, only="file|holds")
 
-    def _lose_and_regain(self) -> None:
-        self._tell.chapter("B goes down; A writes all the same, waits, and B gets it when it is back")
-        self._stage.stop(self._b)
-        second = self._write("second.toml", messages.SECOND_REQUEST)
-        words = ("consult", "send", "--to", self._b.authority, "--file", second)
-        case = self._stage.document_of(self._a, *words, shown=True)["consultation"]
-        self._stage.act(self._a, "consult", "receipts", case)
+    def _add(self) -> None:
+        self._tell.chapter("A adds C while the consultation runs; C sees nothing of what was said before")
+        self._show_group(self._a)
+        before = self._view(self._a)
+        words = ("--authority", self._c.authority, "--reason", messages.REASON_TO_ADD)
+        self._stage.act(self._a, "consult", "add", self._case, *words, "--wait", "20", only="state ")
+        for actor in (self._a, self._b):
+            self._await_group(actor, later_than(group_in(before), self._everybody))
+        self._show_group(self._a)
+        require_only_own_time(self._view(self._c), before)
+        self._stage.act(self._c, "consult", "show", self._case)
+
+    def _lose(self) -> None:
+        self._tell.chapter("B's machine is lost; the others go on, and what is for B waits")
+        self._stage.lose(self._b)
+        self._reply(self._c, "second-answer.toml", messages.SECOND_ANSWER, wait=False)
+        self._stage.wait_for(lambda: self._has(self._a, self._c, "ANSWER"), "the answer of C to arrive")
+        self._stage.act(self._c, "consult", "receipts", self._case, last=4)
+
+    def _restore(self) -> None:
+        self._tell.chapter("B is restored from its backup, comes back into the group, and answers")
+        before = self._view(self._a)
+        self._stage.act(self._b, "restore", self._backup, *self._passphrase, only="home|made")
         self._stage.start(self._b)
-        self._tell.say("B is up again.")
-        self._stage.wait_for(lambda: self._is_received(case), "the message to arrive")
-        self._stage.act(self._a, "consult", "receipts", case)
+        for actor in (self._a, self._b):
+            self._await_group(actor, later_than(group_in(before), self._everybody))
+        self._show_group(self._b)
+        self._stage.wait_for(
+            lambda: records_in(self._view(self._b)) == records_in(before), "B to get again what it had lost"
+        )
+        self._tell.say("It has again what it had lost: its members sealed it anew, in the epoch of now.")
+        self._reply(self._b, "answer.toml", messages.ANSWER)
+        self._await_group(self._c, later_than(group_in(before), self._everybody))
+        self._stage.act(self._a, "consult", "show", self._case, only="ANSWER from|result:")
 
-    def _is_received(self, case: str) -> bool:
-        document = self._stage.document_of(self._a, "consult", "receipts", case)
-        return "received" in json.dumps(document["records"])
+    def _revoke(self) -> None:
+        self._tell.chapter("C's node key was stolen: C takes it back, and A takes its leaf out of the group")
+        before = self._group(self._a)
+        key = self._stage.document_of(self._c, "keys", "show")["signing"]["id"]
+        since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+        self._stage.act(self._c, "directory", "publish", "--compromised", key, "--since", since)
+        for actor in (self._a, self._b):
+            self._await_group(actor, later_than(before, self._everybody, absent=(self._c.authority,)))
+        self._show_group(self._b)
+
+    def _close(self) -> None:
+        self._tell.chapter("A takes the consultation as ended; what is known of each message is signed")
+        self._stage.act(self._a, "consult", "close", self._case, only="state ")
+        self._stage.wait_for(lambda: self._has(self._b, self._a, "CLOSE"), "the end to arrive")
+        self._stage.act(self._a, "consult", "receipts", self._case, last=14)
+
+    def _reply(self, actor: Actor, name: str, text: str, *, wait: bool = True) -> None:
+        words = ("consult", "reply", self._case, "--file", self._write(name, text))
+        self._stage.act(actor, *words, *(("--wait", "20") if wait else ()), only="state ")
+
+    def _show_group(self, actor: Actor) -> None:
+        """Show epoch and members as one member sees them."""
+        only = "epoch |membership|can't read"
+        self._stage.act(actor, "consult", "show", self._case, "--no-open", only=only)
+
+    def _await_group(self, actor: Actor, holds: Callable[[Group], bool]) -> None:
+        """Wait until a member sees its group so."""
+        self._stage.wait_for(lambda: holds(self._group(actor)), f"{actor.short} to see the group as told")
+
+    def _group(self, actor: Actor) -> Group:
+        return group_in(self._view(actor))
+
+    def _has(self, actor: Actor, author: Actor, message_type: str) -> bool:
+        return (author.authority, message_type) in records_in(self._view(actor))
+
+    def _view(self, actor: Actor) -> dict[str, Any]:
+        return self._stage.document_of(actor, "consult", "show", self._case, "--no-open")
+
+    @property
+    def _everybody(self) -> tuple[str, ...]:
+        return tuple(sorted(actor.authority for actor in (self._a, self._b, self._c)))
+
+    @property
+    def _backup(self) -> str:
+        return str(self._stage.folder / "last-night.backup")
 
     def _prove(self) -> None:
         self._tell.chapter(

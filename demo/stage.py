@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -136,6 +137,14 @@ class Stage:
             if actor.process is not None:
                 actor.process.wait(timeout=PATIENCE_SECONDS)
                 actor.process = None
+
+    def lose(self, actor: Actor) -> None:
+        """End a node without a word, and take its home away."""
+        if actor.process is not None:
+            actor.process.kill()
+            actor.process.wait(timeout=PATIENCE_SECONDS)
+            actor.process = None
+        shutil.rmtree(actor.home)
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until something holds."""
