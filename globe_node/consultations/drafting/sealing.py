@@ -6,7 +6,10 @@
 3. What is past its deadline is not sealed any more: the courier has signed that it reached nobody. If that
    was the opening, the consultation never came about.
 4. What went out while a recipient had no keys in the group is sealed again for it when it has some.
-5. Record, envelope and audit entry change in one transaction; a crash before it leaves everything waiting.
+5. What waited when the store was put back to a copy may have gone out since, in an envelope with this id. It
+   goes as what was said before; a group that did not exist then is founded when its members have told that it
+   does not exist by now.
+6. Record, envelope and audit entry change in one transaction; a crash before it leaves everything waiting.
 """
 
 import asyncio
@@ -27,9 +30,12 @@ from globe_node.consultations.drafting.packing import (
 from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import Office
 from globe_node.consultations.records import RecordRow
+from globe_node.consultations.resending import records as resends
 from globe_node.delivery import outbox
 from globe_node.delivery.outbox import Queued
 from globe_node.errors import NodeError, StoreError
+from globe_node.groups.links import GroupStatus
+from globe_node.groups.returning.finding import have_answered
 from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent
 from protocol.errors import ProtocolError
@@ -170,6 +176,11 @@ class _SealTransaction:
                     self._dropped.extend(ids[place + 1 :])
                     return
                 continue
+            if row.incarnation != self._office.incarnation:
+                if not self._is_known_to_wait(row):
+                    return
+                if self._say_again(row):
+                    continue
             try:
                 done = self._pack(row)
             except ProtocolError as error:  # not for its own length: that was seen when it was held
@@ -187,10 +198,42 @@ class _SealTransaction:
             if row is None or row.expires_ms <= self._now_ms:
                 self._dropped_for.append((peer, record_id))
                 continue
+            if row.incarnation != self._office.incarnation and self._say_again(row, peer):
+                continue
             done = self._pack(row, peer)
             if done is None:
                 return
             self._done.append(done)
+
+    def _is_known_to_wait(self, row: RecordRow) -> bool:
+        """Say whether we know what became of a record that waited when the store was put back.
+
+        If its group did not exist then, only its recipients can tell whether it does by now.
+        """
+        link = self._book.link_of(row.consultation)
+        if link is None or link.status is not GroupStatus.AWAITING_KEYS:
+            return True
+        others = [one for one in link.roster if one != self._book.bench.name.authority]
+        return have_answered(self._tx, others)
+
+    def _say_again(self, row: RecordRow, peer: AuthorityId | None = None) -> bool:
+        """Let a record that waited when the store was put back go as one that was said before.
+
+        Returns:
+            Whether it goes so; not if there is no group yet, for then it was never said.
+        """
+        link = self._book.link_of(row.consultation)
+        if link is None or link.status is GroupStatus.AWAITING_KEYS:
+            return False
+        signed = parse_signed_record(self._office.open_record(row.record_id, row.application_data))
+        for one in signed.content.recipients if peer is None else (peer,):
+            resends.want(self._tx, row.consultation, one, [row.record_id], before_ms=self._now_ms)
+        outbox.withdraw(self._tx, [EnvelopeId(row.envelope_id)], peer=peer)
+        if peer is None:
+            self._dropped.append(row.record_id)
+        else:
+            self._dropped_for.append((peer, row.record_id))
+        return True
 
     def _is_opening(self, row: RecordRow) -> bool:
         link = self._book.link_of(row.consultation)

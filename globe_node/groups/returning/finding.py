@@ -10,7 +10,7 @@
 4. An invitation whose keys are not here has its sender asked once more: we may be in the group all the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from globe_node.delivery.link import Operation, PeerIdentity, Transport
@@ -120,6 +120,12 @@ class Finder:
 def ask_again(tx: Transaction, peer: AuthorityId) -> None:
     """Ask a node once more in which groups we are."""
     records.want_search(tx, peer)
+
+
+def have_answered(tx: Transaction, peers: Iterable[AuthorityId]) -> bool:
+    """Say whether some nodes have told in which groups we are, if that is asked in this life at all."""
+    asked = records.asked_in_search(tx)
+    return asked is None or asked.issuperset(peers)
 
 
 def may_say(told: SharedGroup, peer: NodeName, me: NodeName) -> bool:
