@@ -56,23 +56,23 @@ def hear_control(book: GroupBook, heard: Heard, statement: bytes) -> None:
 
 
 def chosen(kept: list[Kept], ranges: tuple[SequenceRange, ...]) -> list[RecordId]:
-    """Return the records that stand in a range; who asks for all that follow gets later lives as well."""
-    ends: dict[tuple[AuthorityId, str], int] = {}
-    for one in kept:
-        ends[one.author, one.incarnation] = one.position
+    """Return the records that stand in a range; to all that follow belong the lives that are not named."""
+    named: dict[AuthorityId, set[str]] = {}
+    for one in ranges:
+        named.setdefault(one.authority, set()).add(one.incarnation)
     return [
         one.record_id
         for one in kept
-        if any(_is_in(one, named, ends.get((named.authority, named.incarnation), 0)) for named in ranges)
+        if any(
+            _is_in(one, place, named[place.authority]) for place in ranges if place.authority == one.author
+        )
     ]
 
 
-def _is_in(one: Kept, named: SequenceRange, end: int) -> bool:
-    if one.author != named.authority:
-        return False
-    if named.incarnation in ("", one.incarnation):
-        return named.first <= one.author_seq <= named.last
-    return named.last == ALL_THAT_FOLLOW and one.position > end
+def _is_in(one: Kept, place: SequenceRange, named: set[str]) -> bool:
+    if place.incarnation in ("", one.incarnation):
+        return place.first <= one.author_seq <= place.last
+    return place.last == ALL_THAT_FOLLOW and one.incarnation not in named
 
 
 def _note_unread(book: GroupBook, control: Control, peer: AuthorityId) -> None:

@@ -56,7 +56,7 @@ MAX_RESENDS = 3
 MAX_RANGES = 100
 """Ranges that one control names."""
 ALL_THAT_FOLLOW = limits.MAX_SAFE_INTEGER
-"""As the last place of a range: whatever the author has by now, in this chain and in later ones."""
+"""As the last place of a range: whatever there is by now, in this chain and in those that are not named."""
 _RANGE = frozenset(("authority", "incarnation", "first", "last"))
 _INCARNATION = re.compile(r"(?:[0-9a-f]{16})?", re.ASCII)
 _ENVELOPE = re.compile(r"[0-9a-f]{32}", re.ASCII)
