@@ -61,21 +61,12 @@ class TakenIn:
     stale: bool
 
 
-def next_request(
-    bench: Workbench, tx: Transaction, peer: AuthorityId, least: int = 0
-) -> PackageRequest | None:
-    """Return what to ask a peer for; None if nothing is missing.
-
-    Args:
-        bench: what we work with.
-        tx: a read will do.
-        peer: who is asked.
-        least: how many to ask for in any case, so that the peer says which of the held ones it honours.
-    """
+def next_request(bench: Workbench, tx: Transaction, peer: AuthorityId) -> PackageRequest | None:
+    """Return what to ask a peer for; None if nothing is missing."""
     now_ms = bench.now_ms()
     unused = [row for row in records.peer_packages(tx, peer, unused=True) if row.not_after_ms > now_ms]
     used = records.peer_packages(tx, peer, unused=False)
-    missing = max(bench.pool_size - sum(not row.last_resort for row in unused), least)
+    missing = bench.pool_size - sum(not row.last_resort for row in unused)
     if missing <= 0:
         return None
     held = [row for row in (*unused, *used) if row.last_resort or not row.used_ms]

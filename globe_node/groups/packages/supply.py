@@ -5,8 +5,6 @@
    for one. Who waits is asked again until it has come, with growing pauses, and at every sign of life.
 2. Each peer has a task of its own while there is something to ask it; a dead peer delays nobody.
 3. A peer that asks too often is told to come back. What it can make this node do is bounded by `pool`.
-4. A peer that holds nothing of what it got has lost its memory, and with it the keys of the packages that it
-   gave: it is asked which of them it still honours.
 """
 
 import asyncio
@@ -100,7 +98,6 @@ class Supply:
         self._refresh = refresh
         self._allowance = Allowance(bench.clock.monotonic, ASKS_A_MINUTE)
         self._asking: set[AuthorityId] = set()
-        self._unsure: set[AuthorityId] = set()
         self._urgent: dict[AuthorityId, asyncio.Event] = {}
         self._failed: dict[AuthorityId, Awaited] = {}
         self._reasons: dict[AuthorityId, ReasonCode] = {}
@@ -122,24 +119,18 @@ class Supply:
         request = parse_package_request(body)
         if not self._allowance.take(peer.authority):
             raise RemoteProtocolError("too many requests for key packages", code=ReasonCode.RATE_LIMITED)
-        has_forgotten = not request.held and await self._bench.store.look(
-            lambda tx: bool(records.own_packages(tx, peer.authority))
-        )
         answer = await self._bench.store.write(
             lambda tx: pool.offer(self._bench, tx, peer.authority, request)
         )
         self._bench.faults.point("groups.packages.offered")
-        if has_forgotten:
-            self._unsure.add(peer.authority)
-            self._begin(peer.authority)
         return answer.to_bytes()
 
     # --- asking -----------------------------------------------------------------------------------------
 
     async def top_up(self, peer: AuthorityId) -> None:
-        """Ask a peer for packages if few of its are left, or good; returns before it has answered."""
+        """Ask a peer for packages if few of its are left; returns before it has answered."""
         left = (await self._bench.store.look(self._sizes)).get(peer, 0)
-        if left < min(limits.KEY_PACKAGE_REFILL, self._bench.pool_size) or peer in self._unsure:
+        if left < min(limits.KEY_PACKAGE_REFILL, self._bench.pool_size):
             self._begin(peer)
 
     def need(self, peers: Iterable[AuthorityId]) -> None:
@@ -193,7 +184,6 @@ class Supply:
             address = self._peers.address_of(peer)
             while (request := await self._next_request(peer)) is not None:
                 taken = await self._ask(address, request)
-                self._unsure.discard(peer)
                 if taken.added:
                     for supplied in self._supplied:
                         supplied(peer)
@@ -209,8 +199,7 @@ class Supply:
         return peer in await self._bench.store.look(self._sizes)
 
     async def _next_request(self, peer: AuthorityId) -> PackageRequest | None:
-        least = int(peer in self._unsure)
-        return await self._bench.store.look(lambda tx: stock.next_request(self._bench, tx, peer, least))
+        return await self._bench.store.look(lambda tx: stock.next_request(self._bench, tx, peer))
 
     async def _ask(self, address: PeerAddress, request: PackageRequest) -> TakenIn:
         answer = await self._transport.request(

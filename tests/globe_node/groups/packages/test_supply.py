@@ -7,7 +7,6 @@ import pytest
 
 from globe_node.delivery.link import Answer, Operation
 from globe_node.errors import PeerUnreachableError
-from globe_node.groups.keeping import leave_out_secrets
 from globe_node.groups.packages import records, stock
 from globe_node.groups.packages.supply import ASKS_A_MINUTE
 from globe_node.groups.packages.wire import PackageAnswer, PackageRequest, parse_package_answer
@@ -28,12 +27,6 @@ async def stock_at(town: Town, name: str, of: str = B) -> int:
     bench = town.nodes[name].supply._bench
     sizes = await town.look(name, lambda tx: records.stock_sizes(tx, bench.now_ms()))
     return sizes.get(AuthorityId(of), 0)
-
-
-async def held_at(town: Town, name: str) -> set[bytes]:
-    """The packages of B that a node may use, one of last resort among them."""
-    rows = await town.look(name, lambda tx: records.peer_packages(tx, BETA, unused=True))
-    return {row.reference for row in rows}
 
 
 async def use(town: Town, name: str, count: int) -> None:
@@ -73,18 +66,6 @@ async def test_a_low_stock_is_filled_at_the_next_greeting_and_a_good_one_is_not(
     await use(town, A, 1)
     await asyncio.sleep(300)
     assert await stock_at(town, A) == 8
-
-
-@among_strangers
-async def test_packages_of_a_peer_that_lost_its_memory_are_replaced(town: Town) -> None:
-    await asyncio.sleep(300)
-    before = await held_at(town, A)
-    await town.nodes[B].supply._bench.store.write(leave_out_secrets)
-    await town.stop(B)
-    await town.start(B)
-    await asyncio.sleep(300)
-    after = await held_at(town, A)
-    assert (len(before), len(after), before & after) == (9, 9, set())
 
 
 @among_strangers
