@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules for key packages: which may be used, which is used next, and how long a Welcome for one is taken.
+"""Rules for key packages: which may be used, and how long a Welcome for one is taken.
 
 Not their form and signatures, which are RFC 9420's, nor whose they are, which `policy` asks.
 
@@ -12,13 +12,10 @@ Not their form and signatures, which are RFC 9420's, nor whose they are, which `
    this node has seen before; the signature key is that of a certificate, and many packages share one.
 """
 
-from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from protocol import limits
 from protocol.errors import (
-    ConflictError,
     ExpiredError,
     MalformedError,
     ReasonCode,
@@ -77,22 +74,6 @@ def key_marks(package: KeyPackage) -> tuple[bytes, bytes]:
     return sha256(package.init_key).digest(), sha256(package.leaf_node.encryption_key).digest()
 
 
-def verify_unseen(package: KeyPackage, seen: Collection[bytes]) -> None:
-    """Check that no key of a package was seen before in another one.
-
-    Args:
-        package: a package that is not known yet.
-        seen: what `key_marks` gave for all packages before, or as much of it as these marks touch.
-
-    Raises:
-        ConflictError: one was.
-
-    Spec: PROTOCOL.md section 16.8.
-    """
-    if any(mark in seen for mark in key_marks(package)):
-        raise ConflictError("a key package with a key that was seen before")
-
-
 def verify_welcome_in_time(package: KeyPackage, at: datetime) -> None:
     """Check that a Welcome for one of our packages may still be taken.
 
@@ -114,52 +95,9 @@ def private_keys_end(package: KeyPackage) -> datetime:
         raise MalformedError("a lifetime that ends at no moment", code=ReasonCode.BAD_CONTENT) from None
 
 
-def to_publish(pool: int) -> int:
-    """Say how many one-time packages a peer should get that has some left."""
-    return limits.KEY_PACKAGE_POOL - pool if pool < limits.KEY_PACKAGE_REFILL else 0
-
-
 def is_last_resort_due(made: datetime | None, now: datetime) -> bool:
     """Say whether a last resort should be published: there is none, or it is old."""
     return made is None or now >= made + LAST_RESORT_RENEWAL
-
-
-def choose(
-    one_time: Sequence[KeyPackage],
-    last_resort: KeyPackage | None,
-    at: datetime,
-    *,
-    last_resort_used: datetime | None = None,
-) -> KeyPackage | None:
-    """Choose the package with which a peer is added.
-
-    Args:
-        one_time: those of the peer's pool that were not used.
-        last_resort: the newest last resort of the peer.
-        at: our time.
-        last_resort_used: when we last used the peer's last resort.
-
-    Returns:
-        The one-time package that ends first, or else the last resort, or None: the consultation waits for
-        keys.
-
-    Spec: PROTOCOL.md section 16.8.
-    """
-    usable = [package for package in one_time if not is_last_resort(package) and _is_usable(package, at)]
-    if usable:
-        return min(usable, key=lambda package: (_lifetime_of(package).not_after, package.to_bytes()))
-    rested = last_resort_used is None or at >= last_resort_used + LAST_RESORT_PAUSE
-    if last_resort is not None and rested and is_last_resort(last_resort) and _is_usable(last_resort, at):
-        return last_resort
-    return None
-
-
-def _is_usable(package: KeyPackage, at: datetime) -> bool:
-    try:
-        verify_usable(package, at)
-    except RemoteProtocolError:
-        return False
-    return True
 
 
 def _lifetime_of(package: KeyPackage) -> Lifetime:

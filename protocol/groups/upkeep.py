@@ -27,10 +27,6 @@ REMOVED_SILENCE = timedelta(days=90)
 """And after so long the hub removes it."""
 RESYNC_PAUSE = timedelta(hours=24)
 """Least time between two resyncs of one member in one group."""
-REMOVAL_TIME = timedelta(hours=1)
-"""Within which a hub removes a leaf that fell."""
-HUB_PATIENCE = timedelta(hours=72)
-"""After which a successor may continue a consultation whose hub does not answer."""
 
 
 @dataclass(frozen=True, slots=True)

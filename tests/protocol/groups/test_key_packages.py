@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which key packages are used, which first, and until when a Welcome for one is taken."""
+"""Which key packages are used, and until when a Welcome for one is taken."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,10 @@ from protocol.errors import ReasonCode
 from protocol.groups.credential import identity_of
 from protocol.groups.key_packages import (
     LAST_RESORT,
-    choose,
     is_last_resort,
     is_last_resort_due,
     key_marks,
     private_keys_end,
-    to_publish,
-    verify_unseen,
     verify_usable,
     verify_welcome_in_time,
 )
@@ -92,38 +89,16 @@ def test_a_package_is_used_in_its_lifetime() -> None:
 )
 def test_a_package_outside_its_rules(wrong: KeyPackage, code: ReasonCode) -> None:
     refused(lambda: verify_usable(wrong, START), code)
-    assert choose([wrong], None, START) is None
 
 
-def test_no_key_is_seen_twice() -> None:
-    assert len(set(key_marks(ONE))) == 2
-    verify_unseen(ONE, set())
-    verify_unseen(TWO, set(key_marks(ONE)))
-    for mark in key_marks(ONE):
-        refused(partial(verify_unseen, ONE, {mark}), ReasonCode.ID_CONFLICT)
+def test_each_key_has_its_mark() -> None:
+    assert len({*key_marks(ONE), *key_marks(TWO)}) == 4
 
 
 def test_the_last_resort_is_marked() -> None:
     assert is_last_resort(RESORT)
     assert not is_last_resort(ONE)
     assert not is_last_resort(package(extensions=(Extension(0x0A0A, b""), Extension(0x000A, b"x"))))
-
-
-def test_what_ends_first_is_used_first() -> None:
-    assert choose([ONE, TWO], RESORT, START) == TWO
-    assert choose([ONE, TWO], RESORT, START + 2 * timedelta(minutes=1)) == ONE
-    assert choose([], RESORT, START) == RESORT
-    assert choose([], None, START) is None
-    assert choose([ONE], RESORT, END) is None
-
-
-def test_the_last_resort_is_used_once_an_hour_and_never_as_a_one_time_package() -> None:
-    hour = timedelta(hours=1)
-    assert choose([], RESORT, START + hour, last_resort_used=START) == RESORT
-    assert choose([], RESORT, START + hour - SECOND, last_resort_used=START) is None
-    assert choose([ONE], RESORT, START, last_resort_used=START) == ONE
-    assert choose([RESORT], None, START) is None
-    assert choose([], ONE, START) is None
 
 
 def test_a_welcome_is_taken_for_fourteen_days_more() -> None:
@@ -137,11 +112,6 @@ def test_a_lifetime_that_ends_at_no_moment() -> None:
     for end in (2**64 - 1, 253_402_300_799):
         endless = package(lifetime=Lifetime(0, end))
         refused(partial(verify_welcome_in_time, endless, START), ReasonCode.BAD_CONTENT)
-
-
-@pytest.mark.parametrize(("pool", "more"), [(0, 8), (2, 6), (3, 0), (8, 0), (9, 0)])
-def test_a_pool_is_filled_up_below_three(pool: int, more: int) -> None:
-    assert to_publish(pool) == more
 
 
 def test_the_last_resort_is_made_anew_each_week() -> None:
