@@ -42,7 +42,7 @@ Samples = Mapping[str, list[float]]
 
 
 def measure(_: Path) -> dict[str, Figure]:
-    """Measure messages, commits and joining, then run the official vectors."""
+    """Measure messages, commits and joining, then run what tries the encryption."""
     tell("mls: messages, commits of two, joining a group of 20")
     made = asyncio.run(repeat({"mls": _once}, list))["mls"]
     ratios = {step: made.median(f"{step}_ratio") for step in STEPS}
@@ -51,7 +51,7 @@ def measure(_: Path) -> dict[str, Figure]:
         "primitive_ratio": max(ratios.values()),
         "ratios": ratios,
         "detail": made.detail(),
-        **vectors(),
+        **trials(),
     }
 
 
@@ -137,11 +137,11 @@ def sums(cost: Mapping[str, float], keys_of_joiner: float) -> dict[str, float]:
     }
 
 
-# --- official vectors ---------------------------------------------------------------------------------------
-def vectors() -> dict[str, Figure]:
-    """Run the tests that read the official vectors in a process of their own; return what they count."""
-    tell("mls: official vectors")
-    command = [sys.executable, "-m", "bench.mls_vectors"]
+# --- trials ---------------------------------------------------------------------------------------
+def trials() -> dict[str, Figure]:
+    """Run the tests that try group encryption in a process of their own; return what they count."""
+    tell("mls: official vectors, changed messages, random groups")
+    command = [sys.executable, "-m", "bench.mls_trials"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     counted: dict[str, Figure] = json.JSONDecoder().decode(done.stdout.decode())
     return counted
