@@ -27,6 +27,7 @@ _GROUP_STATES = {
     "awaiting-keys": "; a member is asked for keys, and everything goes out by itself when they have come",
     "lost": "; its secrets are gone here, and are asked for again",
     "absent": "; its keys were taken out of the group, and it is asked back as soon as it has new ones",
+    "equivocated": "; ITS HUB SHOWED DIFFERENT GROUPS, and the proof is kept; nothing more is said in it",
     "left": "; this authority is not a member any more",
     "expired": "; it never reached anybody",
 }

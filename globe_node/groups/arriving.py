@@ -17,6 +17,7 @@ from globe_node.groups import records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.hub import log_commit, verify_order
 from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.members import equivocations
 from globe_node.groups.packages import pool
 from globe_node.groups.packages.records import LAST_RESORT
 from globe_node.groups.records import MemberRow
@@ -38,7 +39,7 @@ from protocol.groups.sealed import (
     parse_ordered_commit,
 )
 from protocol.groups.testimony.form import authenticator_hash
-from protocol.groups.testimony.hub_receipt import verify_hub_receipt, verify_outcome, verify_place
+from protocol.groups.testimony.hub_receipt import HubReceipt, verify_hub_receipt, verify_outcome, verify_place
 from protocol.groups.testimony.joined import Joined, JoinedBy, confirms, sign_joined, verify_joined
 from protocol.identifiers import Digest, NodeName, require_owned
 from protocol.mls.group import Group, past_of
@@ -127,7 +128,8 @@ def follow(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
 def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCommit) -> LinkRow:
     """Take a commit that the hub has ordered, however it came; return the group after it.
 
-    One that was taken before, for example as the answer to a commit of ours, changes nothing.
+    One that was taken before, for example as the answer to a commit of ours, changes nothing. Another one for
+    a place that is taken proves that the hub lies: the proof is kept, and the group is `equivocated`.
 
     One that has its place and can't be taken leads to nowhere: the group is `lost`, and joined again.
 
@@ -143,6 +145,9 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
         placed = records.commit_at(book.tx, group.group_id, receipt.epoch)
         if placed is not None and (placed.octets, placed.receipt) == (parcel.commit, parcel.receipt):
             return link
+        proof = None if placed is None else equivocations.proof_of(book.bench, placed.receipt, parcel.receipt)
+        if proof is not None:
+            return note_equivocation(book, link, receipt, proof)
     hub = parse_context_extensions(group.context.extensions).hub
     verify_place(receipt, hub=hub, group_id=link.group_id, epoch=group.epoch, commit=parcel.commit)
     verify_order(book, receipt)
@@ -163,6 +168,14 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
         return link
     log_commit(book, link, group.epoch, parcel.commit, parcel.receipt)
     return book.enter(link, outcome.group, policy)
+
+
+def note_equivocation(book: GroupBook, link: LinkRow, receipt: HubReceipt, proof: bytes) -> LinkRow:
+    """Keep the proof that the hub of a group gave one place twice, and say nothing more in it."""
+    equivocations.keep(book.bench, book.tx, link.consultation, receipt, proof)
+    found = replace(link, status=GroupStatus.EQUIVOCATED, changed_ms=book.now_ms)
+    book.put_link(found)
+    return found
 
 
 def lose(book: GroupBook, link: LinkRow) -> None:

@@ -39,6 +39,7 @@ _ENDS = {
     GroupStatus.OPEN: GroupStatus.LEFT,
     GroupStatus.LOST: GroupStatus.LEFT,
     GroupStatus.ABSENT: GroupStatus.LEFT,
+    GroupStatus.EQUIVOCATED: GroupStatus.LEFT,
     GroupStatus.AWAITING_KEYS: GroupStatus.EXPIRED,
 }
 
@@ -156,7 +157,7 @@ class GroupBook:
             link,
             hub=str(extension.hub),
             roster=extension.roster,
-            status=GroupStatus.OPEN,
+            status=GroupStatus.EQUIVOCATED if link.status is GroupStatus.EQUIVOCATED else GroupStatus.OPEN,
             epoch=group.epoch,
             changed_ms=self.now_ms,
         )

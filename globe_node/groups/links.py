@@ -14,6 +14,7 @@ class GroupStatus(StrEnum):
     OPEN = "open"
     LOST = "lost"
     ABSENT = "absent"
+    EQUIVOCATED = "equivocated"
     LEFT = "left"
     EXPIRED = "expired"
 
@@ -29,7 +30,8 @@ class LinkRow:
         hub: `authority/node` of whoever orders its commits.
         roster: the authorities in it, this one too, sorted.
         status: `awaiting-keys` before it exists, `open`, `lost` when its secrets are gone, `absent` when our
-            leaf was taken out though we still belong, `left` after we were taken out for good, `expired` if
+            leaf was taken out though we still belong, `equivocated` when its hub was found to give one place
+            to two commits: nothing more is said in it, `left` after we were taken out for good, `expired` if
             the keys did not come in time and it never was.
         epoch: the newest epoch that this node knows of.
         changed_ms: when this row last changed.

@@ -11,10 +11,11 @@ from datetime import datetime
 
 from globe_node.groups import records
 from globe_node.groups.links import GroupStatus
-from globe_node.groups.members import leaves
+from globe_node.groups.members import equivocations, leaves
 from globe_node.groups.workbench import moment_at
 from globe_node.store.door import Transaction
 from protocol.identifiers import AuthorityId, ConsultationId, NodeName
+from protocol.octets import base64_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class GroupView:
         absent: members without a leaf: they can't read what is said now, sorted.
         fallen: members with a leaf that no longer stands; nothing is sent until the hub has removed it.
         silent: members that have long made no commit.
+        proof: that its hub gave one place to two commits, base64 of octets that verify alone; empty if none.
         returned: nodes that came back from outside, in order.
     """
 
@@ -58,6 +60,7 @@ class GroupView:
     absent: tuple[AuthorityId, ...] = ()
     fallen: tuple[AuthorityId, ...] = ()
     silent: tuple[AuthorityId, ...] = ()
+    proof: str = ""
     returned: tuple[Return, ...] = ()
 
 
@@ -96,6 +99,7 @@ def views_of(
             absent=absent,
             fallen=_sorted(row.authority for row in rows if row.fallen),
             silent=_sorted(row.authority for row in rows if row.silent),
+            proof="".join(base64_text(row.proof) for row in equivocations.proofs_of(tx, link.group_id)[:1]),
             returned=tuple(
                 Return(f"{row.authority}/{row.node}", row.epoch, moment_at(row.at_ms))
                 for row in records.returns_of(tx, link.group_id)

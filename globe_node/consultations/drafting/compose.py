@@ -246,7 +246,7 @@ class SubmitTransaction:
         """Check that what is said in a consultation can ever reach its members.
 
         Raises:
-            NotPermittedError: its opening reached nobody in time, or it has no group.
+            NotPermittedError: its opening reached nobody in time, it has no group, or its hub lied.
         """
         link = self._book.link_of(consultation)
         if link is None or link.status is GroupStatus.EXPIRED:
@@ -254,6 +254,12 @@ class SubmitTransaction:
                 "nobody has ever heard of this consultation: its opening did not go out in time",
                 hint="Open another one.",
                 code=ReasonCode.AWAITING_KEYS,
+            )
+        if link.status is GroupStatus.EQUIVOCATED:
+            raise NotPermittedError(
+                "the hub of this consultation has shown different groups to its members",
+                hint="Telephone the others, and open another one; `consult show --json` has the proof.",
+                code=ReasonCode.EVIDENCE_INVALID,
             )
 
     def _require_keys(self, consultation: ConsultationId, added: Sequence[AuthorityId]) -> None:

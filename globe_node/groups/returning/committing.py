@@ -12,10 +12,12 @@ the hub; until then the group goes on in its epoch.
 
 from dataclasses import dataclass, field
 
-from globe_node.groups.arriving import leave, take_ordered
+from globe_node.groups import records
+from globe_node.groups.arriving import leave, note_equivocation, take_ordered
 from globe_node.groups.book import GroupBook
 from globe_node.groups.hub import log_commit, verify_order
 from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.members import equivocations
 from globe_node.groups.packages.leaf_keys import current_leaf_key, draft_of, new_leaf_key
 from globe_node.groups.returning.wire import CommitAnswer, CommitRequest, InfoAnswer
 from protocol.errors import LocalProtocolError, UntrustedError
@@ -126,6 +128,10 @@ def take_place(book: GroupBook, link: LinkRow, pending: Pending, answer: CommitA
     verify_place(receipt, hub=hub, group_id=link.group_id, epoch=epoch, commit=commit)
     verify_order(book, receipt)
     verify_outcome(receipt, entered.epoch_authenticator)
+    placed = records.commit_at(book.tx, link.group_id, epoch)
+    proof = None if placed is None else equivocations.proof_of(book.bench, placed.receipt, answer.receipt)
+    if proof is not None:
+        return note_equivocation(book, link, receipt, proof)
     group = book.group_of(link) if link.status is GroupStatus.OPEN else None
     if group is not None:
         entered = install(group, entered, book.now_ms)

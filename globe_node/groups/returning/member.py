@@ -317,6 +317,8 @@ class Member:
     ) -> None:
         def take(book: GroupBook) -> Queued | None:
             link = committing.take_place(book, _require(book, consultation), made, answer)
+            if link.status is GroupStatus.EQUIVOCATED:
+                return None
             release(book, link)
             if by is JoinedBy.RESYNC:
                 leaves.mark_resynced(book.tx, link.group_id, book.require_group(link).own_leaf)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hub shows its members different groups: who sees both has proof, tells its people, and says no more."""
+
+import asyncio
+
+import pytest
+
+from globe_node.delivery.outbox import Outgoing, enqueue
+from globe_node.errors import NotPermittedError
+from globe_node.groups import hub
+from globe_node.groups.links import GroupStatus
+from globe_node.groups.upkeep.parcels import parcel_of
+from globe_node.store.door import Transaction
+from protocol.audit.events import EventKind
+from protocol.codes.message_types import MessageType
+from protocol.errors import ReasonCode
+from protocol.identifiers import AuthorityId, ConsultationId
+from tests.support.bodies import OFFICE
+from tests.support.nodes import A, B, Town, in_town, reply, request
+
+ACK = {"handler": OFFICE, "update_every_days": 5}
+
+
+class TakenBackError(Exception):
+    """The transaction never was."""
+
+
+async def commit_apart(nodes: Town, consultation: ConsultationId) -> Outgoing:
+    """A commit of the hub A with its place, of which A remembers nothing."""
+    made: list[Outgoing] = []
+    office = nodes.nodes[A].office
+
+    def act(tx: Transaction) -> None:
+        book = office.book(tx)
+        link = book.link_of(consultation)
+        assert link is not None
+        changed = hub.mend(book, link, (), leaves=())
+        assert changed.commit is not None
+        made.append(parcel_of(book, link, changed.commit, [AuthorityId(B)]))
+        raise TakenBackError
+
+    with pytest.raises(TakenBackError):
+        await office.store.write(act)
+    return made[0]
+
+
+@in_town
+async def test_who_gets_two_commits_for_one_place_has_proof_and_says_no_more(nodes: Town) -> None:
+    asked = await nodes.nodes[A].desk.submit(request(B))
+    await asyncio.sleep(60)
+    node = nodes.nodes[A]
+    parcels = [await commit_apart(nodes, asked.consultation) for _ in range(2)]
+    node.courier.wake(
+        await node.parts.store.write(lambda tx: enqueue(tx, parcels, node.office.now_ms())),
+    )
+    await asyncio.sleep(60)
+    group = (await nodes.show(B, asked.consultation)).summary.group
+    assert group is not None
+    assert group.status is GroupStatus.EQUIVOCATED
+    assert group.proof
+    (alarm,) = await nodes.entries(B, EventKind.ALARM)
+    assert (alarm.peer, alarm.result, alarm.case) == ("xa-acc/main", "equivocation", asked.consultation)
+    with pytest.raises(NotPermittedError) as refused:
+        await nodes.nodes[B].desk.submit(reply(asked, MessageType.ACK, ACK))
+    assert refused.value.code is ReasonCode.EVIDENCE_INVALID
