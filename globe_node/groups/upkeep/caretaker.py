@@ -97,8 +97,8 @@ class Caretaker:
             self._wanted.clear()
             try:
                 await self.work()
-            except StoreError as error:
-                if not error.is_passing:
+            except NodeError as error:  # perhaps our key went out of use meanwhile
+                if isinstance(error, StoreError) and not error.is_passing:
                     raise
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
