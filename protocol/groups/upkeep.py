@@ -60,11 +60,6 @@ def is_new_leaf_key_due(own: OwnKeys, now: datetime) -> bool:
     return now >= own.certificate.not_after - CERTIFICATE_RESERVE
 
 
-def is_silence_reported(last_commit: datetime, now: datetime) -> bool:
-    """Say whether people should hear that a member has long made no commit."""
-    return now >= last_commit + REPORTED_SILENCE
-
-
 def is_silence_over(last_commit: datetime, now: datetime) -> bool:
     """Say whether the hub removes a member that has made no commit."""
     return now >= last_commit + REMOVED_SILENCE

@@ -10,7 +10,6 @@ from protocol.groups.upkeep import (
     is_new_leaf_key_due,
     is_renewal_due,
     is_silence_over,
-    is_silence_reported,
     verify_resync_pace,
 )
 from tests.support.clock import START
@@ -36,9 +35,7 @@ def test_a_leaf_key_is_renewed_in_the_last_week_of_its_certificate() -> None:
     assert is_renewal_due(replace(FRESH, renewed=last_week), last_week)
 
 
-def test_silence_is_reported_and_ends() -> None:
-    assert not is_silence_reported(START, START + 45 * DAY - TICK)
-    assert is_silence_reported(START, START + 45 * DAY)
+def test_silence_ends() -> None:
     assert not is_silence_over(START, START + 90 * DAY - TICK)
     assert is_silence_over(START, START + 90 * DAY)
 
