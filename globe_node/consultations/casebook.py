@@ -147,6 +147,7 @@ class Casebook:
         self._bodies: dict[RecordId, Body] = {}
         self._asked: dict[ConsultationId, list[Asked]] = {}
         self._loaded: set[ConsultationId] = set()
+        self._openings: list[tuple[ConsultationId, RecordId, Digest]] | None = None
         self._members: dict[Digest, frozenset[AuthorityId]] = {}
         self._hashes: dict[RecordId, Digest] = records.record_hashes(tx, record_ids)
         self._cases: dict[ConsultationId, Case] = {
@@ -193,11 +194,18 @@ class Casebook:
     def request_of(self, case: Case, side: AuthorityId) -> ConsultRequest | None:
         """Return what was asked of one authority, if the record that says it is here."""
         if case.id not in self._loaded:
-            self._loaded.add(case.id)
-            for record_id, digest in records.openings_of(self._tx, case.id, case.roster.requester):
-                self._asked.setdefault(case.id, []).insert(0, self._asked_in(record_id, digest))
+            self._load_asked(case.id)
         known = self._asked.get(case.id, [])
         return next((one.request for one in reversed(known) if side in one.sides), None)
+
+    def _load_asked(self, consultation: ConsultationId) -> None:
+        """Read what is asked in a consultation; where it stands is looked up for the whole batch at once."""
+        if self._openings is None:
+            self._openings = records.openings_of(self._tx, self._cases)
+        found = [one for one in self._openings if one[0] == consultation]
+        asked = [self._asked_in(record_id, digest) for _, record_id, digest in found]
+        self._asked[consultation] = [*asked, *self._asked.get(consultation, [])]
+        self._loaded.add(consultation)
 
     def _asked_in(self, record_id: RecordId, digest: Digest) -> Asked:
         """Return what a record that is here asks."""

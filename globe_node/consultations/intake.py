@@ -110,11 +110,11 @@ class Intake:
     def _take(self, tx: Transaction) -> list[HeldEnvelope]:
         return inbox.take_due(tx, self._office.now_ms(), limit=BATCH_ENVELOPES, max_bytes=BATCH_BYTES)
 
-    def _transaction(self, tx: Transaction) -> IntakeTransaction:
-        return IntakeTransaction(self._office, self._settlement, self._examine, tx)
+    def _transaction(self, tx: Transaction, held: Sequence[HeldEnvelope]) -> IntakeTransaction:
+        return IntakeTransaction(self._office, self._settlement, self._examine, tx, held)
 
     async def _place(self, held: Sequence[HeldEnvelope]) -> Placed:
-        return await self._office.store.write(lambda tx: self._transaction(tx).run(held))
+        return await self._office.store.write(lambda tx: self._transaction(tx, held).run())
 
     async def _place_alone(self, one: HeldEnvelope) -> None:
         """Store one envelope by itself; if that fails too, count it against the envelope."""
@@ -126,7 +126,7 @@ class Intake:
             return
         except Exception as error:  # this is the one
             self._report("an envelope could not be stored", error, 1)
-            placed = await self._office.store.write(lambda tx: self._transaction(tx).give_up(one))
+            placed = await self._office.store.write(lambda tx: self._transaction(tx, [one]).give_up())
         self._announce(placed)
 
     def _examine(self, opened: Sequence[Examination]) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every act of this room works with, and the few facts about ourselves. It does nothing by itself."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from globe_node.audit.log import AuditLog
@@ -20,7 +21,7 @@ from keys.signing_key import CompositeSigningKey
 from protocol.directory.entries import STATUS_CODES, NodeState
 from protocol.directory.replay import DirectoryState
 from protocol.errors import ReasonCode
-from protocol.identifiers import RecordId
+from protocol.identifiers import ConsultationId, RecordId
 from protocol.interfaces import Entropy
 
 
@@ -49,9 +50,15 @@ class Office:
     known: KnownGroups
     requests: KnownRequests
 
-    def book(self, tx: Transaction) -> GroupBook:
-        """Return the groups of consultations, for one transaction."""
-        return GroupBook(self.bench, self.known, tx)
+    def book(
+        self,
+        tx: Transaction,
+        *,
+        consultations: Collection[ConsultationId] = (),
+        routes: Collection[bytes] = (),
+    ) -> GroupBook:
+        """Return the groups of one transaction; those that it is about are looked up at once."""
+        return GroupBook(self.bench, self.known, tx, consultations=consultations, routes=routes)
 
     def signer(self, directory: DirectoryState) -> CompositeSigningKey:
         """Return the signing key that the directory names for this node, current or former.

@@ -287,7 +287,12 @@ class _Lookup:
 
 _RECORD_COLUMNS = [column for column in RECORD.c if column.name != "position"]
 _SELECT_RECORD = str(select(*_RECORD_COLUMNS).compile(dialect=dialect()))
-_SELECT_HASH = "SELECT record_id, record_hash FROM record"
+_OPENINGS = (
+    "SELECT r.consultation, r.record_id, r.record_hash FROM consultation AS c"
+    " JOIN record AS r ON r.consultation = c.id AND r.author = c.opener"
+    " WHERE r.type IN (?, ?) AND c.id IN"
+)
+_OLDEST_FIRST = "ORDER BY r.position"
 _SELECT_LAST = "SELECT position, record_id FROM record WHERE position = (SELECT max(position) FROM record"
 _OPENING = tuple(one for one in MessageType if one.opens)
 _WRITE_CONSULTATIONS = _Write(ConsultationRow, CONSULTATION, "sides", "state", "updated_ms")
@@ -390,12 +395,12 @@ def with_hash(
 
 
 def openings_of(
-    tx: Transaction, consultation: ConsultationId, author: AuthorityId
-) -> list[tuple[RecordId, Digest]]:
-    """Return id and hash of an author's records that open a consultation for somebody, newest first."""
-    sql = f"{_SELECT_HASH} WHERE consultation = ? AND author = ? AND type IN (?, ?) ORDER BY position DESC"
-    rows = driver_of(tx).execute(sql, (consultation, author, *_OPENING))
-    return [(RecordId(record_id), Digest(digest)) for record_id, digest in rows]
+    tx: Transaction, ids: Collection[ConsultationId]
+) -> list[tuple[ConsultationId, RecordId, Digest]]:
+    """Return the requesters' records that open these consultations for somebody, oldest first."""
+    marks = ", ".join("?" * len(ids))
+    rows = driver_of(tx).execute(f"{_OPENINGS} ({marks}) {_OLDEST_FIRST}", (*_OPENING, *ids))
+    return [(ConsultationId(one), RecordId(record_id), Digest(digest)) for one, record_id, digest in rows]
 
 
 def has_reply(tx: Transaction, consultation: ConsultationId, author: AuthorityId, to: RecordId) -> bool:

@@ -68,9 +68,23 @@ class GroupBook:
         now_ms: the moment of the transaction, in milliseconds of Unix time.
         members: who is in the groups, and which leaves have fallen.
         renewals: how our own keys stand.
+
+    Args:
+        bench: what the room works with.
+        known: groups that are held in memory.
+        tx: the transaction.
+        consultations, routes: the groups that it is about, as far as known: they are looked up at once.
     """
 
-    def __init__(self, bench: Workbench, known: KnownGroups, tx: Transaction) -> None:
+    def __init__(
+        self,
+        bench: Workbench,
+        known: KnownGroups,
+        tx: Transaction,
+        *,
+        consultations: Collection[ConsultationId] = (),
+        routes: Collection[bytes] = (),
+    ) -> None:
         self.bench = bench
         self.tx = tx
         self.now_ms = bench.now_ms()
@@ -78,7 +92,9 @@ class GroupBook:
         self._shelf = Shelf(bench.day_keys, bench.entropy)
         self._certificates = KnownCertificates(tx)
         self._held: dict[bytes, _Held] = {}
-        self._links: dict[ConsultationId, LinkRow] = {}
+        links = (*records.links_of(tx, consultations).values(), *records.links_by_route(tx, routes))
+        self._links: dict[ConsultationId, LinkRow] = {link.consultation: link for link in links}
+        self._revisions = records.revisions_of(tx, [link.group_id for link in links])
         self._changed_links: set[ConsultationId] = set()
         self.renewals = known.renewals
         self.members = Members(bench, known.standing, self._certificates, self.group_of)
@@ -224,7 +240,9 @@ class GroupBook:
     def _find(self, group_id: bytes) -> _Held | None:
         held = self._held.get(group_id)
         if held is None:
-            revisions = records.revisions_of(self.tx, [group_id]).get(group_id)
+            revisions = self._revisions.pop(group_id, None)
+            if revisions is None:
+                revisions = records.revisions_of(self.tx, [group_id]).get(group_id)
             group = None if revisions is None else self._load(group_id, revisions)
             if revisions is None or group is None:
                 return None

@@ -10,6 +10,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from globe_node.groups.day_keys import SealedRow
@@ -20,6 +21,10 @@ from protocol.identifiers import AuthorityId, ConsultationId, Digest, NodeId
 
 _LINK = (
     "SELECT group_id, consultation, routing_id, hub, roster, status, epoch, changed_ms FROM group_link WHERE"
+)
+_REVISIONS = (
+    "SELECT c.group_id, c.rev, r.rev FROM group_core AS c"
+    " JOIN group_ratchet AS r ON r.group_id = c.group_id WHERE"
 )
 
 
@@ -103,20 +108,18 @@ class PendingRow(NamedTuple):
 
 # --- links ----------------------------------------------------------------------------------------------
 def links_of(tx: Transaction, consultations: Collection[ConsultationId]) -> dict[ConsultationId, LinkRow]:
-    """Return the group of each named consultation that has one."""
-    driver = driver_of(tx)
-    found: dict[ConsultationId, LinkRow] = {}
-    for consultation in consultations:
-        rows = driver.execute(f"{_LINK} consultation = ? ORDER BY changed_ms", (consultation,))
-        found.update((consultation, _link(row)) for row in rows)
-    return found
+    """Return the group of each named consultation that has one; the newest, if it has had several."""
+    marks = ", ".join("?" * len(consultations))
+    rows = driver_of(tx).execute(f"{_LINK} consultation IN ({marks})", tuple(consultations))
+    return {link.consultation: link for link in sorted(map(_link, rows), key=attrgetter("changed_ms"))}
 
 
 def links_by_route(tx: Transaction, routing_ids: Collection[bytes]) -> list[LinkRow]:
     """Return the groups whose envelopes are marked so."""
-    driver = driver_of(tx)
-    sql = f"{_LINK} routing_id = ?"
-    return [_link(row) for one in routing_ids for row in driver.execute(sql, (one,))]
+    marks = ", ".join("?" * len(routing_ids))
+    return [
+        _link(row) for row in driver_of(tx).execute(f"{_LINK} routing_id IN ({marks})", tuple(routing_ids))
+    ]
 
 
 def links_by_group(tx: Transaction, group_ids: Collection[bytes]) -> list[LinkRow]:
@@ -191,14 +194,11 @@ def states_of(tx: Transaction, group_ids: Iterable[bytes]) -> dict[bytes, StateR
     return found
 
 
-def revisions_of(tx: Transaction, group_ids: Iterable[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
+def revisions_of(tx: Transaction, group_ids: Collection[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
     """Return the revisions of core and ratchets of the named groups that have a state."""
-    driver = driver_of(tx)
-    sql = (
-        "SELECT c.rev, r.rev FROM group_core AS c"
-        " JOIN group_ratchet AS r ON r.group_id = c.group_id WHERE c.group_id = ?"
-    )
-    return {one: (row[0], row[1]) for one in group_ids for row in driver.execute(sql, (one,))}
+    marks = ", ".join("?" * len(group_ids))
+    rows = driver_of(tx).execute(f"{_REVISIONS} c.group_id IN ({marks})", tuple(group_ids))
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def put_cores(tx: Transaction, parts: Iterable[tuple[bytes, StatePart]]) -> None:

@@ -172,7 +172,8 @@ class SubmitTransaction:
             key: (row.draft_digest, row.result) for key, row in records.submissions(tx, asked).items()
         }
         self._planned: list[_Plan] = []
-        self._book = office.book(tx)
+        running = {composed.consultation for composed in work if composed.draft.consultation}
+        self._book = office.book(tx, consultations=running)
         self._packer = Packer(office, self._book)
         self._author = Author(
             authority=office.node_keys.authority,

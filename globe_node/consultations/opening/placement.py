@@ -77,14 +77,22 @@ class Placed:
 class IntakeTransaction:
     """Handles one batch of held envelopes. Lives as long as its transaction."""
 
-    def __init__(self, office: Office, settlement: Settlement, examine: Examine, tx: Transaction) -> None:
+    def __init__(
+        self,
+        office: Office,
+        settlement: Settlement,
+        examine: Examine,
+        tx: Transaction,
+        batch: Sequence[HeldEnvelope],
+    ) -> None:
         self._office = office
         self._settlement = settlement
         self._examine = examine
         self._tx = tx
         self._now_ms = office.now_ms()
         self._me = office.node_keys.authority
-        self._book = office.book(tx)
+        self._batch = batch
+        self._book = office.book(tx, routes={held.routing_id for held in batch})
         self._hearing = Hearing(office, self._book)
         self._taken: list[Opened] = []
         self._verdicts: list[Verdict] = []
@@ -93,9 +101,9 @@ class IntakeTransaction:
         self._parked: list[Opened] = []
         self._routes: dict[AuthorityId, set[bytes]] = {}
 
-    def run(self, batch: Sequence[HeldEnvelope]) -> Placed:
-        """Open a batch and store everything that follows from it."""
-        heard = self._hearing.hear(batch)
+    def run(self) -> Placed:
+        """Open the batch and store everything that follows from it."""
+        heard = self._hearing.hear(self._batch)
         examinations = [one for one in heard if isinstance(one, Examination)]
         self._examine(examinations)
         self._office.faults.point("consultations.intake.examined")
@@ -127,7 +135,7 @@ class IntakeTransaction:
         stale = sorted({one.held.sender for one in verdicts if isinstance(one, Postponed) and one.stale})
         return Placed(settled, stale, regrouped=bool(self._hearing.changed), asked=self._hearing.asked)
 
-    def give_up(self, held: HeldEnvelope) -> Placed:
+    def give_up(self) -> Placed:
         """Count a failure of ours against an envelope that could not be handled alone."""
         self._casebook = Casebook(
             self._tx,
@@ -137,7 +145,8 @@ class IntakeTransaction:
             consultations=(),
             record_ids=(),
         )
-        self._count(held)
+        for held in self._batch:
+            self._count(held)
         return Placed(self._store(), ())
 
     def _store(self) -> Settled:

@@ -222,6 +222,19 @@ def peer_packages(tx: Transaction, authority: AuthorityId, *, unused: bool) -> l
     return [_peer_package(row) for row in driver_of(tx).execute(sql, (authority, int(unused)))]
 
 
+def oldest_unused(tx: Transaction, authority: AuthorityId) -> PeerPackageRow | None:
+    """Return the oldest unused package of a peer that is of one use."""
+    sql = f"{_PEER} WHERE authority = ? AND used_ms = 0 AND last_resort = 0 ORDER BY position LIMIT 1"
+    row = driver_of(tx).execute(sql, (authority,)).fetchone()
+    return None if row is None else _peer_package(row)
+
+
+def last_resorts(tx: Transaction, authority: AuthorityId) -> list[PeerPackageRow]:
+    """Return the packages of last resort of a peer, used or not, newest first."""
+    sql = f"{_PEER} WHERE authority = ? AND last_resort = 1 ORDER BY stored_ms DESC, position"
+    return [_peer_package(row) for row in driver_of(tx).execute(sql, (authority,))]
+
+
 def stock_sizes(tx: Transaction, now_ms: int) -> dict[AuthorityId, int]:
     """Return how many unused packages of one use there are, by peer; of none, nothing is said."""
     sql = (

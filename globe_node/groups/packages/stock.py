@@ -103,19 +103,33 @@ def take_in(bench: Workbench, tx: Transaction, peer: NodeName, answer: PackageAn
 def find(bench: Workbench, tx: Transaction, owner: NodeName) -> UsablePackage | None:
     """Return a package for a new member, or None if there is none; `mark` it if it is used.
 
-    Packages that are not good any more are dropped on the way.
+    The oldest of one use serves first, then one of last resort that has rested. Packages that are not good
+    any more are dropped on the way.
     """
-    for row in _candidates(tx, owner, bench.now_ms()):
-        certificate = records.certificates(tx, [row.certificate])
-        try:
-            good = judge_package(
-                row.octets, certificate, bench.register.state, owner=owner, now=bench.clock.now()
-            )
-        except ProtocolError:
-            records.drop_peer_packages(tx, owner.authority, [row.reference])
-            continue
-        return UsablePackage(good.package, row.reference, certificate[good.certificate])
+    while (row := records.oldest_unused(tx, owner.authority)) is not None:
+        found = _judged(bench, tx, owner, row)
+        if found is not None:
+            return found
+    now_ms = bench.now_ms()
+    for row in records.last_resorts(tx, owner.authority):
+        if abs(now_ms - row.used_ms) >= _LAST_RESORT_PAUSE_MS:
+            found = _judged(bench, tx, owner, row)
+            if found is not None:
+                return found
     return None
+
+
+def _judged(bench: Workbench, tx: Transaction, owner: NodeName, row: PeerPackageRow) -> UsablePackage | None:
+    """Return a package if it is good now; one that is not is dropped."""
+    certificate = records.certificates(tx, [row.certificate])
+    try:
+        good = judge_package(
+            row.octets, certificate, bench.register.state, owner=owner, now=bench.clock.now()
+        )
+    except ProtocolError:
+        records.drop_peer_packages(tx, owner.authority, [row.reference])
+        return None
+    return UsablePackage(good.package, row.reference, certificate[good.certificate])
 
 
 def drop_all(tx: Transaction, peer: AuthorityId) -> None:
@@ -127,16 +141,6 @@ def mark(bench: Workbench, tx: Transaction, packages: Iterable[UsablePackage]) -
     """Note that packages serve for a group that this transaction stores."""
     for one in packages:
         records.mark_used(tx, one.reference, bench.now_ms())
-
-
-def _candidates(tx: Transaction, owner: NodeName, now_ms: int) -> list[PeerPackageRow]:
-    """Return what might serve: the oldest of one use first, then one of last resort that has rested."""
-    unused = records.peer_packages(tx, owner.authority, unused=True)
-    used = records.peer_packages(tx, owner.authority, unused=False)
-    resorts = [row for row in (*unused, *used) if row.last_resort]
-    rested = [row for row in resorts if abs(now_ms - row.used_ms) >= _LAST_RESORT_PAUSE_MS]
-    rested.sort(key=lambda row: row.stored_ms, reverse=True)
-    return [*(row for row in unused if not row.last_resort), *rested]
 
 
 def _row(octets: bytes, good: GoodPackage, now_ms: int) -> PeerPackageRow:
