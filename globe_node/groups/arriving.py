@@ -41,7 +41,7 @@ from protocol.groups.sealed import (
 from protocol.groups.testimony.form import authenticator_hash
 from protocol.groups.testimony.hub_receipt import HubReceipt, verify_hub_receipt, verify_outcome, verify_place
 from protocol.groups.testimony.joined import Joined, JoinedBy, confirms, sign_joined, verify_joined
-from protocol.identifiers import Digest, NodeName, require_owned
+from protocol.identifiers import AuthorityId, Digest, NodeName, require_owned
 from protocol.mls.group import Group, past_of
 from protocol.mls.joining import join
 from protocol.mls.processing import Application, Committed, process
@@ -164,7 +164,7 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
         lose(book, link)
         raise
     if outcome.group is None:
-        leave(book, link, still_belongs=not _changes_roster(outcome))
+        leave(book, link, still_belongs=_leaves_on_roster(outcome, book.bench.name.authority))
         return link
     log_commit(book, link, group.epoch, parcel.commit, parcel.receipt)
     return book.enter(link, outcome.group, policy)
@@ -192,8 +192,10 @@ def leave(book: GroupBook, link: LinkRow, *, still_belongs: bool) -> None:
         book.end(link.consultation)
 
 
-def _changes_roster(outcome: Committed) -> bool:
-    return any(isinstance(sent.proposal, GroupContextExtensions) for sent in outcome.proposals)
+def _leaves_on_roster(outcome: Committed, authority: AuthorityId) -> bool:
+    """Say whether an authority belongs to a group after a commit that took its leaf."""
+    changes = [one.proposal for one in outcome.proposals if isinstance(one.proposal, GroupContextExtensions)]
+    return all(authority in parse_context_extensions(one.extensions).roster for one in changes)
 
 
 def take_invitation(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
@@ -351,8 +353,10 @@ def _new_link(book: GroupBook, group: Group, frame: Frame) -> LinkRow:
 def _may_come_back(known: LinkRow, group: Group) -> bool:
     """Say whether an invitation to a group that we know brings us back into it.
 
-    It does so too if the commit by which the hub took our leaf out has not come, or never will.
+    It does so too if the commit by which the hub took our leaf out has not come, or never will. An invitation
+    to an epoch of before brings nobody back.
     """
-    if known.status is GroupStatus.OPEN:
-        return group.epoch > known.epoch
-    return known.status in (GroupStatus.LOST, GroupStatus.ABSENT, GroupStatus.LEFT)
+    if known.status is GroupStatus.LOST:
+        return group.epoch >= known.epoch
+    came_in = (GroupStatus.OPEN, GroupStatus.ABSENT, GroupStatus.LEFT)
+    return known.status in came_in and group.epoch > known.epoch

@@ -15,21 +15,22 @@ from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import leaves
 from globe_node.groups.upkeep.parcels import parcel_of
 from globe_node.groups.workbench import moment_at
+from protocol.errors import ProtocolError
 from protocol.groups.certificate import parse_leaf_certificate
+from protocol.groups.errors import NotKnownYetError
 from protocol.groups.upkeep import OwnKeys, is_renewal_due
 from protocol.mls.group import Group
 
 
 def is_due(book: GroupBook, link: LinkRow) -> bool:
-    """Say whether we renew our keys in an open group before we say anything.
-
-    Raises:
-        NotKnownYetError: the certificate of our leaf is missing here.
-    """
+    """Say whether we renew our keys in an open group before we say anything."""
     group = book.group_of(link) if link.status is GroupStatus.OPEN else None
     if group is None:
         return False
-    known = _keys_at_entry(book, link, group)
+    try:
+        known = _keys_at_entry(book, link, group)
+    except NotKnownYetError:  # without its certificate nobody can say how our leaf stands
+        return False
     own = replace(known, messages=known.messages + messages_sent(group))
     return is_renewal_due(own, book.bench.clock.now()) or _signs_with_another(book, own)
 
@@ -45,14 +46,18 @@ def must_wait(book: GroupBook, link: LinkRow) -> bool:
 def renew_as_hub(book: GroupBook, link: LinkRow) -> Sequence[Outgoing]:
     """Renew our keys in a group of which we are the hub, if that is due; return what the members get.
 
+    What can't be done holds up nobody: the group goes on with the keys that it has.
+
     Raises:
-        NotKnownYetError: the certificate of our leaf is missing here.
-        LocalProtocolError: a rule would be broken.
         NodeError: this node can sign nothing now.
     """
     if link.hub != str(book.bench.name) or not is_due(book, link):
         return ()
-    changed = hub.mend(book, link, (), leaves=())
+    try:
+        changed = hub.mend(book, link, (), leaves=())
+    except ProtocolError as error:
+        book.bench.log.warning("our keys in a group can't be renewed", code=error.code)
+        return ()
     others = book.members.present(link) - {book.bench.name.authority}
     return [parcel_of(book, link, changed.commit, others)] if changed.commit is not None and others else ()
 

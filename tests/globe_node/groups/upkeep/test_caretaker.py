@@ -6,20 +6,23 @@ from functools import partial
 
 import pytest
 
-from globe_node.groups import arriving
+from globe_node.groups import arriving, hub
+from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus
 from globe_node.groups.members import leaves
 from globe_node.groups.upkeep import renewing
 from globe_node.groups.upkeep.caretaker import Caretaker
+from globe_node.groups.upkeep.parcels import parcel_of
 from globe_node.groups.views import GroupView, views_of
 from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent
 from protocol.envelope import parse_envelope
 from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
+from protocol.groups.membership import identity_in
 from protocol.groups.upkeep import RENEWAL_MESSAGES
-from protocol.identifiers import AuthorityId, ConsultationId
+from protocol.identifiers import AuthorityId, ConsultationId, NodeName
 from tests.support.loops import run_inline
-from tests.support.rings import A, B, C, Ring
+from tests.support.rings import MAIN, A, B, C, Ring
 
 
 @dataclass
@@ -165,3 +168,25 @@ def test_no_record_is_sealed_for_a_leaf_that_stands_no_longer(ring: Ring) -> Non
     Care(ring, B).work()
     rows = ring.houses[B].read(lambda tx: leaves.leaves_of(tx, [ring.link(B).group_id]))
     assert {row.fallen for row in rows} == {"expired"}
+
+
+def test_an_invitation_to_an_epoch_of_before_brings_nobody_back(ring: Ring) -> None:
+    before = ring.memory(A)
+    ring.renew(B)
+    ring.follow(C)
+    ring.put_back(A, before)
+    ring._supply(C)
+
+    def invite(book: GroupBook) -> bytes:
+        link = ring.link(A)
+        packages, _missing = hub.find_packages(book, [NodeName(C, MAIN)])
+        tree = book.require_group(link).tree
+        (place,) = [number for number, leaf in tree.members() if identity_in(leaf).name.authority == C]
+        changed = hub.mend(book, link, packages, leaves=[place])
+        return parcel_of(book, link, changed.invitations[C], [C]).octets
+
+    invitation = parse_envelope(ring.at(A, invite))
+    with pytest.raises(RemoteProtocolError) as refused:
+        ring.at(C, partial(arriving.take_invitation, envelope=invitation))
+    assert refused.value.code is ReasonCode.ID_CONFLICT
+    assert (ring.link(A).epoch, ring.link(C).epoch) == (2, 2)
