@@ -20,7 +20,7 @@ from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import equivocations
 from globe_node.groups.packages import pool
 from globe_node.groups.packages.records import LAST_RESORT
-from globe_node.groups.records import MemberRow
+from globe_node.groups.records import CommitRow, MemberRow
 from protocol.envelope import Envelope, Frame, routing_id_of
 from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.credential import parse_identity
@@ -128,8 +128,9 @@ def follow(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
 def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCommit) -> LinkRow:
     """Take a commit that the hub has ordered, however it came; return the group after it.
 
-    One that was taken before, for example as the answer to a commit of ours, changes nothing. Another one for
-    a place that is taken proves that the hub lies: the proof is kept, and the group is `equivocated`.
+    One that was taken before, for example as the answer to a commit of ours, changes nothing; nor does one of
+    an epoch before we came in, or came back. Another one for a place that is taken proves that the hub lies:
+    the proof is kept, and the group is `equivocated`.
 
     One that has its place and can't be taken leads to nowhere: the group is `lost`, and joined again.
 
@@ -139,16 +140,16 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
         RemoteProtocolError: it is refused.
     """
     receipt = verify_hub_receipt(parcel.receipt, book.bench.register.state, book.bench.clock.now())
+    hub = parse_context_extensions(group.context.extensions).hub
     if receipt.group_id == group.group_id and receipt.epoch > group.epoch:
         raise AwaitedGroupError
     if receipt.group_id == group.group_id and receipt.epoch < group.epoch:
         placed = records.commit_at(book.tx, group.group_id, receipt.epoch)
-        if placed is not None and (placed.octets, placed.receipt) == (parcel.commit, parcel.receipt):
+        if _is_over(book, group, placed, parcel, receipt):
             return link
         proof = None if placed is None else equivocations.proof_of(book.bench, placed.receipt, parcel.receipt)
         if proof is not None:
             return note_equivocation(book, link, receipt, proof)
-    hub = parse_context_extensions(group.context.extensions).hub
     verify_place(receipt, hub=hub, group_id=link.group_id, epoch=group.epoch, commit=parcel.commit)
     verify_order(book, receipt)
     policy = replace(book.policy(parcel.certificates), at=receipt.created)
@@ -307,6 +308,31 @@ def _note_heard(book: GroupBook, link: LinkRow, sender: NodeName, epoch: int) ->
 
 def _opening_of(group: Group) -> Digest:
     return Digest(parse_context_extensions(group.context.extensions).opening.hex())
+
+
+def _is_over(
+    book: GroupBook, group: Group, placed: CommitRow | None, parcel: OrderedCommit, receipt: HubReceipt
+) -> bool:
+    """Say whether a commit of an earlier epoch was taken before, or was placed before we came in.
+
+    Raises:
+        UntrustedError: the hub gave it no such place.
+    """
+    if placed is not None:
+        return (placed.octets, placed.receipt) == (parcel.commit, parcel.receipt)
+    if receipt.epoch >= _first_here(book, group):
+        return False
+    hub = parse_context_extensions(group.context.extensions).hub
+    verify_place(receipt, hub=hub, group_id=group.group_id, epoch=receipt.epoch, commit=parcel.commit)
+    return True
+
+
+def _first_here(book: GroupBook, group: Group) -> int:
+    """Return the epoch whose commit is the first one that we know since we came in."""
+    first = group.epoch
+    while first > 0 and records.commit_at(book.tx, group.group_id, first - 1) is not None:
+        first -= 1
+    return first
 
 
 def _group_for(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Group]:

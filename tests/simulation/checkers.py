@@ -27,6 +27,7 @@ from globe_node.store.driver import driver_of
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.consultations.roster import Roster
 from protocol.consultations.table import State
+from protocol.envelope import EnvelopeClass
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId
 from protocol.receipts import DeliveryState, ReceiptStatus, SignedReceipt, parse_signed_receipt
@@ -41,6 +42,8 @@ from tests.support.entropy import SeededEntropy
 _TAKEN = (DeliveryState.RECEIVED, DeliveryState.READ)
 _ATTEMPTS_FOR_EACH = 6
 """Requests that a message may cost in the long run, bad weather included."""
+_PATIENCE_MS = 3_600_000
+"""How long before its deadline a record that could not be read must have gone again."""
 _ATTEMPTS_ANYWAY = 160
 """Requests of one direction that are no sign of haste in a bad day and its calm: about one a minute."""
 _DAY_SECONDS = 6_000.0
@@ -136,8 +139,8 @@ class Findings:
                 continue
             if sent.state in _TAKEN and (peer, said_to.record_hash) not in there:
                 yield f"lost: {said_to} has a receipt and is not there"
-            elif sent.state is DeliveryState.REJECTED and (peer, said_to.record_hash) in there:
-                yield f"contradiction: {said_to} was rejected and is there"
+            if sent.state is DeliveryState.REJECTED and not _fits(sent, (peer, said_to.record_hash) in there):
+                yield f"contradiction: {said_to} was rejected for {sent.reason}, and is there or not"
 
     def _doubled_or_invented(self) -> Iterator[str]:
         own = {row.record_hash for rows in self.held.values() for row in rows if not row.inbound}
@@ -262,6 +265,8 @@ class Findings:
                 yield f"group: {row.reason} for {envelope_id.hex()} from {source} at {peer}"
 
     def _is_excused(self, source: str, row: SentRow, at_ms: int) -> bool:
+        if self.remains.bereft and _is_of_loss(row):
+            return True
         consultation = self.about.get((source, row.envelope_id))
         if consultation is None:
             return False
@@ -430,3 +435,16 @@ def _genuine(signed: SignedReceipt, verifier: BatchVerifier, issuers: tuple[str,
     except RemoteProtocolError:
         return False
     return True
+
+
+def _fits(sent: SentRow, is_there: bool) -> bool:
+    """Say whether a rejection fits to what is there: what could not be read must have gone again in time."""
+    if sent.reason == ReasonCode.KEY_GONE:
+        return is_there or sent.deadline_ms - sent.decided_ms < _PATIENCE_MS
+    return not is_there
+
+
+def _is_of_loss(row: SentRow) -> bool:
+    """Say whether an envelope was rejected since its reader lost secrets, or came back before it came."""
+    is_late_invitation = row.envelope_class == EnvelopeClass.WELCOME and row.reason == ReasonCode.ID_CONFLICT
+    return is_late_invitation or row.reason in (ReasonCode.KEY_GONE, ReasonCode.KEY_PACKAGE_GONE)

@@ -2,6 +2,7 @@
 """Commits of members get their place from the hub, and who lost a group comes back, between real stores."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -23,6 +24,7 @@ from globe_node.groups.returning.wire import (
 from protocol.envelope import parse_envelope
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.groups.membership import identity_in
+from protocol.groups.sealed import parse_ordered_commit
 from protocol.groups.upkeep import RESYNC_PAUSE
 from protocol.identifiers import AuthorityId, NodeId
 from protocol.mls.group import Group
@@ -329,3 +331,17 @@ def test_an_older_group_than_we_knew_is_refused(ring: Ring) -> None:
         lambda: ring.at(B, lambda book: committing.come_back(book, ring.link(B), parse_info_answer(shown)))
     )
     assert code is ReasonCode.REFUSED
+
+
+def test_a_commit_of_before_our_return_changes_nothing(ring: Ring) -> None:
+    assert ring.renew(C)
+    missed = parse_envelope(ring.queued(A, B)[-1])
+    ring.lose(B)
+    ring.look(B)
+    before = ring.link(B)
+    assert before.status is GroupStatus.OPEN
+    link, _digest = ring.at(B, lambda book: arriving.follow(book, missed))
+    assert (link, group_of(ring, B).epoch) == (before, before.epoch)
+    parcel = parse_ordered_commit(missed.sealed)
+    forged = replace(missed, sealed=replace(parcel, commit=parcel.commit[:-1] + b"x").to_bytes())
+    assert refusal(lambda: ring.at(B, lambda book: arriving.follow(book, forged))) is ReasonCode.REFUSED
