@@ -202,6 +202,8 @@ def _leaves_on_roster(outcome: Committed, authority: AuthorityId) -> bool:
 def take_invitation(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
     """Come into the group that an invitation is for; return it, and the hash of the invitation.
 
+    If we came into it from outside meanwhile, nothing changes: who was restored did not wait for it.
+
     Raises:
         NotKnownYetError: the issuer of a certificate is not known here yet.
         RemoteProtocolError: it is refused; `key_package_gone` if we have no keys for it.
@@ -219,6 +221,9 @@ def take_invitation(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Diges
     group = join(PRODUCT_SUITE, invitation.welcome, package.secrets, policy)
     link = _new_link(book, group, envelope.frame)
     pool.spend(book.tx, package)
+    known = book.link_of(link.consultation)
+    if known is not None and _is_overtaken(known, group):
+        return known, invitation.digest
     return book.enter(link, _with_past(book, link, group), policy), invitation.digest
 
 
@@ -362,7 +367,9 @@ def _new_link(book: GroupBook, group: Group, frame: Frame) -> LinkRow:
         raise UntrustedError("an invitation that its sender can't give")
     require_owned(extension.consultation, extension.hub.authority)
     known = book.link_of(extension.consultation)
-    if known is not None and (known.group_id != group.group_id or not _may_come_back(known, group)):
+    if known is not None and (
+        known.group_id != group.group_id or not (_is_overtaken(known, group) or _may_come_back(known, group))
+    ):
         raise ConflictError("an invitation to a consultation that has a group already")
     return LinkRow(
         group_id=group.group_id,
@@ -386,3 +393,8 @@ def _may_come_back(known: LinkRow, group: Group) -> bool:
         return group.epoch >= known.epoch
     came_in = (GroupStatus.OPEN, GroupStatus.ABSENT, GroupStatus.LEFT)
     return known.status in came_in and group.epoch > known.epoch
+
+
+def _is_overtaken(known: LinkRow, group: Group) -> bool:
+    """Say whether we are in a group already, in a later epoch than that of an invitation."""
+    return known.status is GroupStatus.OPEN and group.epoch < known.epoch

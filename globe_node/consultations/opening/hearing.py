@@ -127,7 +127,10 @@ class Hearing:
         envelope = parse_envelope(held.octets)
         match envelope.frame.envelope_class:
             case EnvelopeClass.WELCOME:
+                before = book.link_by_route(envelope.frame.routing_id)
                 link, digest = arriving.take_invitation(book, envelope)
+                if link == before:
+                    return Taken(held, link, digest, "welcome")
                 self.outgoing.append(self._announce(link))
                 if resends.has_records(book.tx, link.consultation):
                     self.outgoing.append(ask_for_missing(self._office, book, link))

@@ -290,6 +290,16 @@ def test_an_invitation_is_taken_once_and_its_keys_are_gone() -> None:
     assert refusal(lambda: trio.invite(C, invitation)) is ReasonCode.KEY_PACKAGE_GONE
 
 
+def test_an_invitation_into_a_group_that_we_are_in_already_changes_nothing() -> None:
+    trio = Trio()
+    invitation = trio.found(B, C)[B]
+    link = replace(trio.link(A), epoch=2)
+    trio.at(B, lambda book: book.put_link(link))
+    assert trio.invite(B, invitation) == link
+    assert trio.at(B, lambda book: book.group_of(link)) is None
+    assert refusal(lambda: trio.invite(B, invitation)) is ReasonCode.KEY_PACKAGE_GONE
+
+
 def test_an_invitation_that_is_refused_uses_no_key() -> None:
     trio = Trio()
     invitation = trio.found(B, C)[B]
