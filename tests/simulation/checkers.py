@@ -27,13 +27,12 @@ from globe_node.store.driver import driver_of
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.consultations.roster import Roster
 from protocol.consultations.table import State
-from protocol.envelope import EnvelopeClass
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId
 from protocol.receipts import DeliveryState, ReceiptStatus, SignedReceipt, parse_signed_receipt
 from protocol.signing import labels
 from protocol.signing.batch import BatchVerifier
-from tests.simulation.groups import Links, is_orphaned, left_out, links_in
+from tests.simulation.groups import Links, is_dead, left_out, links_in
 from tests.simulation.residents import Said
 from tests.support.audit import recorded
 from tests.support.directory import certified_node_keys
@@ -42,8 +41,9 @@ from tests.support.entropy import SeededEntropy
 _TAKEN = (DeliveryState.RECEIVED, DeliveryState.READ)
 _ATTEMPTS_FOR_EACH = 6
 """Requests that a message may cost in the long run, bad weather included."""
-_PATIENCE_MS = 3_600_000
-"""How long before its deadline a record that could not be read must have gone again."""
+_KEYS_GONE = (ReasonCode.KEY_GONE, ReasonCode.KEY_PACKAGE_GONE)
+_TIME_TO_SAY_AGAIN_MS = 1_800_000
+"""What had less time left when its keys were found to be gone may end so."""
 _ATTEMPTS_ANYWAY = 160
 """Requests of one direction that are no sign of haste in a bad day and its calm: about one a minute."""
 _DAY_SECONDS = 6_000.0
@@ -94,14 +94,14 @@ class Findings:
         sent: what is known of each envelope at its sender, by sender, envelope id and recipient.
         held: the records of each node.
         events: the acts in each node's audit log.
-        about: the consultation of the record in each envelope, by sender and envelope id.
+        about: the record in each envelope, said for the first time or again, by sender and envelope id.
     """
 
     remains: Remains
     sent: dict[tuple[str, EnvelopeId, str], SentRow]
     held: dict[str, list[Seen]]
     events: dict[str, list[AuditEvent]]
-    about: dict[tuple[str, EnvelopeId], str]
+    about: dict[tuple[str, EnvelopeId], Seen]
 
     def problems(self) -> list[str]:
         """Everything that does not hold."""
@@ -109,6 +109,7 @@ class Findings:
             *self.remains.errors,
             *self._lost(),
             *self._doubled_or_invented(),
+            *self._said_twice(),
             *self._out_of_order(),
             *self._without_end(),
             *self._moved_back(),
@@ -116,15 +117,20 @@ class Findings:
             *self._sums(),
             *self._logs(),
             *self._disagreed(),
-            *left_out(self.remains.databases, self.remains.bereft),
+            *left_out(self.remains.databases),
             *self._unreadable(),
         ]
+
+    @property
+    def _there(self) -> set[tuple[str, str]]:
+        """The records of others that each node holds."""
+        return {(name, row.record_hash) for name, rows in self.held.items() for row in rows if row.inbound}
 
     def _lost(self) -> Iterator[str]:
         own = {
             (name, row.record_id): row for name, rows in self.held.items() for row in rows if not row.inbound
         }
-        there = {(name, row.record_hash) for name, rows in self.held.items() for row in rows if row.inbound}
+        there = self._there
         for said in self.remains.said:
             if (said.source, said.record_id) not in own:
                 yield f"lost: {said} was stored and is nowhere"
@@ -132,15 +138,16 @@ class Findings:
         for (source, _), row in own.items():
             if (source, row.envelope_id) not in queued:
                 yield f"lost: {row} was never queued"
-        records = {(source, row.envelope_id): row for (source, _), row in own.items()}
         for (source, envelope_id, peer), sent in self.sent.items():
-            said_to = records.get((source, envelope_id))
+            said_to = self.about.get((source, envelope_id))
             if said_to is None:  # about the group, not a record
                 continue
             if sent.state in _TAKEN and (peer, said_to.record_hash) not in there:
                 yield f"lost: {said_to} has a receipt and is not there"
-            if sent.state is DeliveryState.REJECTED and not _fits(sent, (peer, said_to.record_hash) in there):
-                yield f"contradiction: {said_to} was rejected for {sent.reason}, and is there or not"
+            elif sent.reason == ReasonCode.KEY_GONE:  # it was said again, in another envelope
+                continue
+            elif sent.state is DeliveryState.REJECTED and (peer, said_to.record_hash) in there:
+                yield f"contradiction: {said_to} was rejected and is there"
 
     def _doubled_or_invented(self) -> Iterator[str]:
         own = {row.record_hash for rows in self.held.values() for row in rows if not row.inbound}
@@ -154,6 +161,18 @@ class Findings:
                 acts = Counter((event.peer, event.msg) for event in events if event.kind is kind)
                 twice = [what for what, times in acts.items() if times > 1]
                 yield from (f"doubled: {kind} of {what} at {name}" for what in twice)
+
+    def _said_twice(self) -> Iterator[str]:
+        """A record goes to its reader in one envelope, and in one more each time it is said again."""
+        for name, tx in self.remains.databases.items():
+            again = Counter(driver_of(tx).execute("SELECT record_id, peer FROM resent").fetchall())
+            ids = {row.record_hash: row.record_id for row in self.held[name] if not row.inbound}
+            for peer in self.remains.databases.keys() - {name}:
+                came = _envelopes_taken(self.remains.databases[peer], peer, name)
+                for record_hash, envelopes in came.items():
+                    record_id = ids.get(record_hash, "")
+                    if record_id and len(envelopes) > 1 + again[record_id, peer]:
+                        yield f"doubled: {record_id} of {name} came to {peer} in {len(envelopes)} envelopes"
 
     def _out_of_order(self) -> Iterator[str]:
         """Records must be shown in their author's order, and must have come in it."""
@@ -170,6 +189,8 @@ class Findings:
                 " ON r.envelope_id = i.envelope_id AND r.author = i.sender ORDER BY i.position"
             )
             last: dict[tuple[str, str], int] = {}
+            if name in self.remains.bereft:  # what was lost is said again
+                continue
             for author, consultation, number in came:
                 if number < last.get((author, consultation), 0):
                     yield f"order: {number} of {author} in {consultation} came late to {name}"
@@ -179,7 +200,8 @@ class Findings:
         verifier, links = BatchVerifier(10_000), links_in(self.remains.databases)
         for (source, _, _), row in self.sent.items():
             if not row.state.is_terminal:
-                if not self._outlives_the_world(links, source, row):
+                outlives_the_world = (source, row.envelope_id) not in self.about
+                if not (outlives_the_world and self._is_without_keys(links, source, row)):
                     yield f"no end: {row.envelope_id.hex()} from {source} to {row.peer}"
                 continue
             tx = self.remains.databases[source]
@@ -196,54 +218,59 @@ class Findings:
         """What is open in a calm though nothing holds it up. What is held up must end at its deadline.
 
         A record is held up that builds on a record of its requester which ended without coming there: nobody
-        can tell whether it was for its reader. So is everything in a group whose hub lost its secrets.
+        can tell whether it was for its reader. So is what was said in a group to which nobody has the keys.
         """
         links = links_in(self.remains.databases)
-        found = []
-        for (source, envelope_id, peer), row in self.sent.items():
-            if row.state.is_terminal or self._builds_on_what_was_lost(source, row):
-                continue
-            consultation = self.about.get((source, envelope_id))
-            is_held_up = consultation is not None and is_orphaned(links, consultation)
-            if not is_held_up and not self._outlives_the_world(links, source, row):
-                found.append(f"no end: {envelope_id.hex()} from {source} to {peer}")
-        return found
+        return [
+            f"no end: {envelope_id.hex()} from {source} to {peer}"
+            for (source, envelope_id, peer), row in self.sent.items()
+            if not row.state.is_terminal
+            and not self._builds_on_what_was_lost(source, row)
+            and not self._is_without_keys(links, source, row)
+        ]
 
     def _builds_on_what_was_lost(self, source: str, row: SentRow) -> bool:
         """Say whether a record waits for one of its requester that ended elsewhere than at its reader.
 
-        It waits there, opened; or here, because whoever was to be added never came into the group.
+        It waits there, opened. Or it waits here: who was to be added never came into the group; or its author
+        has not heard who came, and seals nothing for somebody it does not know, until the requester speaks.
         """
-        consultation = self.about.get((source, row.envelope_id))
-        if consultation is None:
+        record = self.about.get((source, row.envelope_id))
+        if record is None:
             return False
-        requester = _rosters_of(self.remains.databases[source])[consultation].requester
-        of_requester = {
-            one.envelope_id
-            for one in self.held[requester]
-            if one.consultation == consultation and not one.inbound and one.envelope_id != row.envelope_id
-        }
+        requester = _rosters_of(self.remains.databases[source])[record.consultation].requester
+        waits_here = row.reason == ReasonCode.AWAITING_KEYS
+        who_missed = source if waits_here and source != requester else row.peer
         is_missing = any(
-            who == requester and peer == row.peer and envelope_id in of_requester and _came_to_nothing(sent)
-            for (who, envelope_id, peer), sent in self.sent.items()
+            _came_to_nothing(self.sent[requester, one.envelope_id, who_missed])
+            for one in self.held[requester]
+            if one.consultation == record.consultation
+            and one.record_id != record.record_id
+            and (requester, one.envelope_id, who_missed) in self.sent
         )
-        if row.reason == ReasonCode.AWAITING_KEYS:
-            return source == requester and is_missing
+        if waits_here:
+            return is_missing
         sql = "SELECT 1 FROM inbox WHERE sender = ? AND envelope_id = ? AND state = 0 AND opened = 1"
         at_peer = driver_of(self.remains.databases[row.peer])
         is_opened = at_peer.execute(sql, (source, row.envelope_id)).fetchone() is not None
         return source != requester and is_opened and is_missing
 
-    def _outlives_the_world(self, links: Links, source: str, row: SentRow) -> bool:
-        """Say whether it is a word about a group whose hub lost its secrets: that one has a month."""
-        if (source, row.envelope_id) in self.about:
-            return False
+    def _is_without_keys(self, links: Links, source: str, row: SentRow) -> bool:
+        """Say whether its reader can't come into the group any more.
+
+        All who were in it have lost it; or its reader lost the keys of its invitation, and was removed before
+        it got another one.
+        """
         sql = (
-            "SELECT l.consultation FROM outbox o JOIN group_link l ON l.routing_id = o.routing_id"
+            "SELECT l.consultation, l.roster FROM outbox o JOIN group_link l ON l.routing_id = o.routing_id"
             " WHERE o.position = ?"
         )
         found = driver_of(self.remains.databases[source]).execute(sql, (row.position,)).fetchone()
-        return found is not None and is_orphaned(links, str(found[0]))
+        if found is None:
+            return False
+        consultation, roster = found
+        is_shut_out = row.peer in self.remains.bereft and row.peer not in roster.split()
+        return is_shut_out or is_dead(links, consultation)
 
     def _unreadable(self) -> Iterator[str]:
         """Nothing that an honest node sent may be rejected, but for what it could not know in time.
@@ -265,24 +292,43 @@ class Findings:
                 yield f"group: {row.reason} for {envelope_id.hex()} from {source} at {peer}"
 
     def _is_excused(self, source: str, row: SentRow, at_ms: int) -> bool:
-        if self.remains.bereft and _is_of_loss(row):
-            return True
-        consultation = self.about.get((source, row.envelope_id))
-        if consultation is None:
+        record = self.about.get((source, row.envelope_id))
+        if {source, row.peer}.intersection(self.remains.bereft) and row.reason in _KEYS_GONE:
+            return record is None or self._is_said_again(source, row, record, at_ms)
+        if record is None:
             return False
         is_over = at_ms >= row.deadline_ms
         if row.reason == ReasonCode.SEQUENCE_GAP:
-            return is_over or self._lacks_one_before(source, row, consultation)
+            return is_over or self._lacks_one_before(source, row, record)
         if row.reason == ReasonCode.REFUSED:
-            roster = _rosters_of(self.remains.databases[row.peer]).get(consultation)
-            sides = {} if roster is None else roster.sides
-            return State.REMOVED in (sides.get(AuthorityId(source)), sides.get(row.peer))
+            return self._is_parted(source, row.peer, record)
         return row.reason == ReasonCode.ILLEGAL_MOVE or (row.reason == ReasonCode.EXPIRED and is_over)
 
-    def _lacks_one_before(self, source: str, row: SentRow, consultation: str) -> bool:
+    def _is_said_again(self, source: str, row: SentRow, record: Seen, at_ms: int) -> bool:
+        """Say whether what a reader had lost the keys for came to it after all, if there was time."""
+        is_there = (row.peer, row.record_hash) in self._there
+        is_short = row.deadline_ms - at_ms < _TIME_TO_SAY_AGAIN_MS
+        return is_there or is_short or self._is_parted(source, row.peer, record)
+
+    def _is_parted(self, source: str, peer: str, record: Seen) -> bool:
+        """Say whether one of two is known to the other to have been removed."""
+        rosters = [
+            _rosters_of(self.remains.databases[name]).get(record.consultation) for name in (source, peer)
+        ]
+        sides = [roster.sides for roster in rosters if roster is not None]
+        return any(
+            State.REMOVED in (one.get(AuthorityId(source)), one.get(AuthorityId(peer))) for one in sides
+        )
+
+    def _lacks_one_before(self, source: str, row: SentRow, record: Seen) -> bool:
         """Say whether an earlier record of the same author ended without coming to that reader."""
-        own = [one for one in self.held[source] if one.consultation == consultation and not one.inbound]
-        before = [one.envelope_id for one in own[: [one.envelope_id for one in own].index(row.envelope_id)]]
+        before = [
+            one.envelope_id
+            for one in self.held[source]
+            if one.consultation == record.consultation
+            and not one.inbound
+            and one.author_seq < record.author_seq
+        ]
         return any(
             _came_to_nothing(self.sent[source, one, row.peer])
             for one in before
@@ -386,13 +432,23 @@ def findings(remains: Remains) -> Findings:
         )
         held[name] = [Seen(*row) for row in driver.execute(sql)]
         events[name] = recorded(tx, _log_of(remains, name))
-    about = {
-        (name, row.envelope_id): row.consultation
-        for name, rows in held.items()
-        for row in rows
-        if not row.inbound
-    }
+    about = {(name, row.envelope_id): row for name, rows in held.items() for row in rows if not row.inbound}
+    for name, tx in remains.databases.items():
+        by_id = {row.record_id: row for row in held[name]}
+        again = driver_of(tx).execute("SELECT envelope_id, record_id FROM resent")
+        about.update(((name, envelope_id), by_id[record_id]) for envelope_id, record_id in again)
     return Findings(remains, sent, held, events, about)
+
+
+def _envelopes_taken(tx: Transaction, issuer: str, sender: str) -> dict[str, set[str]]:
+    """Return for each record which envelopes a node has signed to have received it in."""
+    sql = "SELECT signed FROM receipt WHERE issuer = ? AND recipient = ?"
+    found: dict[str, set[str]] = {}
+    for (octets,) in driver_of(tx).execute(sql, (issuer, sender)):
+        for entry in parse_signed_receipt(octets).content.entries:
+            if entry.status is ReceiptStatus.RECEIVED:
+                found.setdefault(entry.record, set()).add(entry.envelope)
+    return found
 
 
 def _came_to_nothing(row: SentRow) -> bool:
@@ -435,16 +491,3 @@ def _genuine(signed: SignedReceipt, verifier: BatchVerifier, issuers: tuple[str,
     except RemoteProtocolError:
         return False
     return True
-
-
-def _fits(sent: SentRow, is_there: bool) -> bool:
-    """Say whether a rejection fits to what is there: what could not be read must have gone again in time."""
-    if sent.reason == ReasonCode.KEY_GONE:
-        return is_there or sent.deadline_ms - sent.decided_ms < _PATIENCE_MS
-    return not is_there
-
-
-def _is_of_loss(row: SentRow) -> bool:
-    """Say whether an envelope was rejected since its reader lost secrets, or came back before it came."""
-    is_late_invitation = row.envelope_class == EnvelopeClass.WELCOME and row.reason == ReasonCode.ID_CONFLICT
-    return is_late_invitation or row.reason in (ReasonCode.KEY_GONE, ReasonCode.KEY_PACKAGE_GONE)

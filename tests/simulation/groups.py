@@ -4,7 +4,7 @@
 Node by node these look at the links and states in the databases, and at why messages were rejected.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.records import links_of, revisions_of
@@ -26,26 +26,22 @@ def links_in(databases: Mapping[str, Transaction]) -> Links:
     return found
 
 
-def is_orphaned(links: Links, consultation: str) -> bool:
-    """Say whether the hub of a group lost its secrets: it is gone until its successor may act."""
-    known = [of_node[consultation] for of_node in links.values() if consultation in of_node]
-    hubs = {link.hub.partition("/")[0] for link in known}
-    at_hubs = [links.get(hub, {}).get(consultation) for hub in hubs]
-    return any(link is not None and link.status is GroupStatus.LOST for link in at_hubs)
+def is_dead(links: Links, consultation: str) -> bool:
+    """Say whether all who were in a group lost its secrets: nobody can show it to anybody any more."""
+    known = [of_node[consultation].status for of_node in links.values() if consultation in of_node]
+    return GroupStatus.LOST in known and GroupStatus.OPEN not in known
 
 
-def left_out(databases: Mapping[str, Transaction], bereft: Collection[str]) -> Iterator[str]:
+def left_out(databases: Mapping[str, Transaction]) -> Iterator[str]:
     """Every member must be in the group as its hub is: same epoch, same members, with secrets, agreeing.
 
-    A group is lost only to a node that had its secrets taken, and only where that node is the hub itself.
+    A group stays lost only if all who were in it have lost it.
     """
     links = links_in(databases)
     for name, of_node in links.items():
         for consultation, link in of_node.items():
             hub = link.hub.partition("/")[0]
-            if link.status is GroupStatus.LOST and (
-                name not in bereft or not is_orphaned(links, consultation)
-            ):
+            if link.status is GroupStatus.LOST and not is_dead(links, consultation):
                 yield f"group: {name} has lost {consultation} and is not back"
             if link.status is GroupStatus.OPEN:
                 yield from _torn(databases[name], name, link)

@@ -23,6 +23,7 @@ from globe_node.store.door import InlineDoor, Transaction
 from globe_node.store.driver import driver_of
 from protocol.envelope import EnvelopeClass, Frame, envelope_hash, parse_envelope
 from protocol.errors import ReasonCode
+from protocol.groups.sealed import Said, kind_of
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId, uuid7
 from protocol.receipts import DeliveryState, ReceiptStatus
 
@@ -152,13 +153,14 @@ def wakes_for_new_traffic_only() -> Iterator[None]:
 
 @contextlib.contextmanager
 def key_not_spent() -> Iterator[None]:
-    """A message is sealed, and the group is stored as if it had not been: the next one gets the same key."""
+    """A record is sealed, and the group is stored as if it had not been: what follows gets the same key."""
     seal = GroupBook.seal
 
     def seal_only(book: GroupBook, link: LinkRow, frame: Frame, data: bytes) -> bytes:
         before = book.require_group(link)
         envelope = seal(book, link, frame, data)
-        book.put_group(before)
+        if kind_of(data) is Said.RECORD:
+            book.put_group(before)
         return envelope
 
     with patch.object(GroupBook, "seal", seal_only):
