@@ -171,7 +171,7 @@ PLANTS: dict[Plant, str] = {
     ack_before_commit: "lost",
     dedup_forgotten: "doubled",
     negative_turns_positive: "moved back",
-    new_id_on_retry: "doubled",
+    new_id_on_retry: "sum",
     receipt_not_bound: "lost",
     wakes_for_new_traffic_only: "no end",
     key_not_spent: "key",

@@ -41,6 +41,10 @@ from protocol.groups.testimony.joined import JoinedBy
 from protocol.identifiers import Digest, EnvelopeId, uuid7
 from protocol.octets import Reader, Writer
 
+MOST_UNREAD = 200
+"""How often in a day one member is told that its envelopes can't be read. It may not be able to read that,
+and would say so: without a bound two nodes could go on like this for ever."""
+_DAY_MS = 86_400_000
 _TABLE = "inbox"
 
 
@@ -116,7 +120,11 @@ class Hearing:
     def _say_unread(self, held: HeldEnvelope) -> None:
         """Tell the sender of a message that its key is gone, if we can speak to it."""
         link = self._book.link_by_route(held.routing_id)
+        now_ms = self._book.now_ms
+        if resends.count_unread(self._book.tx, held.sender, now_ms - _DAY_MS) >= MOST_UNREAD:
+            return
         if link is not None and link.status is GroupStatus.OPEN and held.sender in link.roster:
+            resends.note_unread(self._book.tx, held.envelope_id, held.sender, now_ms)
             word = say_unread(self._office, self._book, link, held.envelope_id, held.sender)
             self.outgoing.append(word)
 

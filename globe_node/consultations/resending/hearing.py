@@ -5,8 +5,7 @@
 2. By `resend` a member gets what it names of our records, and of its own that we hold. What went to it so
    within a day does not go again: who asks more often gets nothing more.
 3. A `nack` names the last envelope in which a record of ours went to that member; any other changes nothing.
-   The same record goes again so three times at most, and what is no record never does: so two nodes that
-   can't read each other fall silent.
+   The same record goes again so three times at most, and what is no record never does.
 """
 
 from datetime import timedelta

@@ -141,6 +141,19 @@ def sent_again(tx: Transaction, record_ids: Iterable[RecordId]) -> list[SentAgai
     return [SentAgain._make(row) for one in record_ids for row in driver.execute(sql, (one,))]
 
 
+def note_unread(tx: Transaction, envelope_id: EnvelopeId, sender: AuthorityId, now_ms: int) -> None:
+    """Keep that a member was told that an envelope of its can't be read; it stands without a record."""
+    sql = "INSERT OR IGNORE INTO resent (envelope_id, record_id, peer, sent_ms) VALUES (?, '', ?, ?)"
+    driver_of(tx).execute(sql, (envelope_id, sender, now_ms))
+
+
+def count_unread(tx: Transaction, sender: AuthorityId, since_ms: int) -> int:
+    """Return how often a member was told since a moment that an envelope of its can't be read."""
+    sql = "SELECT count(*) FROM resent WHERE record_id = '' AND peer = ? AND sent_ms > ?"
+    (count,) = driver_of(tx).execute(sql, (sender, since_ms)).fetchone()
+    return int(count)
+
+
 def envelopes_sent_again(
     tx: Transaction, consultations: Iterable[ConsultationId]
 ) -> dict[EnvelopeId, ConsultationId]:
@@ -161,7 +174,7 @@ def record_in(
     sql = "SELECT record_id FROM record WHERE consultation = ? AND envelope_id = ? AND direction = 0"
     found = driver.execute(sql, (consultation, envelope_id)).fetchone()
     if found is None:
-        sql = "SELECT record_id FROM resent WHERE envelope_id = ? AND peer = ?"
+        sql = "SELECT record_id FROM resent WHERE envelope_id = ? AND peer = ? AND record_id <> ''"
         found = driver.execute(sql, (envelope_id, peer)).fetchone()
     if found is None:
         return None
