@@ -259,6 +259,12 @@ def members_of(tx: Transaction, group_ids: Iterable[bytes], epoch: int | None = 
     ]
 
 
+def has_said_since(tx: Transaction, group_id: bytes, authority: AuthorityId, epoch: int) -> bool:
+    """Say whether a member has said anything about this epoch or a later one."""
+    sql = "SELECT 1 FROM group_member WHERE group_id = ? AND authority = ? AND epoch >= ? LIMIT 1"
+    return driver_of(tx).execute(sql, (group_id, authority, epoch)).fetchone() is not None
+
+
 def has_said(tx: Transaction, group_id: bytes, authority: AuthorityId) -> bool:
     """Say whether a member has said anything about any epoch."""
     sql = "SELECT 1 FROM group_member WHERE group_id = ? AND authority = ? LIMIT 1"

@@ -27,6 +27,8 @@ REMOVED_SILENCE = timedelta(days=90)
 """And after so long the hub removes it."""
 RESYNC_PAUSE = timedelta(hours=24)
 """Least time between two resyncs of one member in one group."""
+UNHEARD_PAUSE = timedelta(minutes=5)
+"""The same, while the member has said nothing since: it may not know that it is back."""
 
 
 @dataclass(frozen=True, slots=True)

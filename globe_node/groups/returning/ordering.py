@@ -6,7 +6,8 @@
 2. Who is not on the roster learns nothing, not even whether there is such a group. Members show the group to
    its hub only.
 3. A commit counts as the peer's that the line names, or it is refused: nobody has a place kept for another.
-4. One member comes back from outside once a day and group. What was placed already is answered from the log.
+4. One member comes back from outside once a day and group, if it has spoken since; else after five minutes.
+   What was placed already is answered from the log.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from protocol.envelope import EnvelopeClass, Frame, envelope_bytes, envelope_has
 from protocol.errors import ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.membership import identity_in
 from protocol.groups.sealed import OrderedCommit
-from protocol.groups.upkeep import RESYNC_PAUSE, verify_resync_pace
+from protocol.groups.upkeep import RESYNC_PAUSE, UNHEARD_PAUSE, verify_resync_pace
 from protocol.identifiers import AuthorityId, EnvelopeId, NodeName, uuid7
 from protocol.mls.commits import group_info
 from protocol.mls.group import Group
@@ -195,7 +196,11 @@ def _that_fit(rows: list[CommitRow]) -> list[CommitRow]:
 
 
 def _last_return(book: GroupBook, link: LinkRow, name: NodeName) -> datetime | None:
-    """Return when a node last came back into a group, if that was within a day."""
+    """Return when a node last came back into a group, if that was within a day.
+
+    It may never have learned of its place: a return after which it has said nothing counts for minutes only.
+    """
+    unheard_ms = book.now_ms - int(UNHEARD_PAUSE.total_seconds() * 1000)
     since_ms = book.now_ms - int(RESYNC_PAUSE.total_seconds() * 1000)
     for row in records.commits_after(book.tx, link.group_id, since_ms):
         body = parse_mls_message(row.octets).body
@@ -203,7 +208,8 @@ def _last_return(book: GroupBook, link: LinkRow, name: NodeName) -> datetime | N
             continue
         path = body.content.content.path
         if path is not None and identity_in(path.leaf_node).name == name:
-            return moment_at(row.stored_ms)
+            is_heard = records.has_said_since(book.tx, link.group_id, name.authority, row.epoch + 1)
+            return moment_at(row.stored_ms) if is_heard or row.stored_ms > unheard_ms else None
     return None
 
 

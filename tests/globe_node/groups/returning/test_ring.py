@@ -25,7 +25,7 @@ from protocol.envelope import parse_envelope
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.groups.membership import identity_in
 from protocol.groups.sealed import parse_ordered_commit
-from protocol.groups.upkeep import RESYNC_PAUSE
+from protocol.groups.upkeep import RESYNC_PAUSE, UNHEARD_PAUSE
 from protocol.identifiers import AuthorityId, NodeId
 from protocol.mls.group import Group
 from tests.support.groups import Crash, CrashAt
@@ -251,16 +251,36 @@ def test_a_restored_node_comes_back_and_says_so(ring: Ring) -> None:
     leaves = [identity_in(leaf).name.authority for _, leaf in after.tree.members()]
     assert sorted(leaves) == [A, B, C]
     for hearer in (A, C):
-        envelope = parse_envelope(ring.queued(B, hearer)[-1])
-        heard = ring.at(hearer, partial(arriving.hear, envelope=envelope))
-        assert ring.at(hearer, partial(arriving.note_joined, heard=heard, statement=heard.data[1:]))
+        assert hears_joiner(ring, hearer)
     require_talk(ring, A, B, C)
     assert refusal(lambda: ring.hear(B, old_word))
+
+
+def hears_joiner(ring: Ring, hearer: str) -> bool:
+    """Bring the word of B that it is in the group again; return whether it sees the same one."""
+    envelope = parse_envelope(ring.queued(B, hearer)[-1])
+    heard = ring.at(hearer, partial(arriving.hear, envelope=envelope))
+    return ring.at(hearer, partial(arriving.note_joined, heard=heard, statement=heard.data[1:]))
+
+
+def test_who_never_learned_that_it_is_back_may_ask_again_soon(ring: Ring) -> None:
+    ring.lose(B)
+    shown = InfoRequest(ring.link(A).group_id)
+    pending = ring.at(
+        B, lambda book: committing.come_back(book, ring.link(B), parse_info_answer(ask(ring, B, shown)))
+    )
+    assert pending is not None
+    assert parse_commit_answer(ask(ring, B, pending.request)).receipt
+    assert refusal(lambda: ask(ring, B, shown)) is ReasonCode.RATE_LIMITED
+    ring.later(seconds=UNHEARD_PAUSE / timedelta(seconds=1))
+    ring.look(B)
+    assert ring.link(B).status is GroupStatus.OPEN
 
 
 def test_nobody_comes_back_twice_within_a_day(ring: Ring) -> None:
     ring.lose(B)
     ring.look(B)
+    assert hears_joiner(ring, A)
     ring.later(hours=1)
     ring.lose(B)
     ring.look(B)
