@@ -436,7 +436,9 @@ def findings(remains: Remains) -> Findings:
     for name, tx in remains.databases.items():
         by_id = {row.record_id: row for row in held[name]}
         again = driver_of(tx).execute("SELECT envelope_id, record_id FROM resent")
-        about.update(((name, envelope_id), by_id[record_id]) for envelope_id, record_id in again)
+        about.update(
+            ((name, envelope_id), by_id[record_id]) for envelope_id, record_id in again if record_id in by_id
+        )
     return Findings(remains, sent, held, events, about)
 
 
