@@ -10,18 +10,22 @@
    opened and that has no other group here. To a group that we know it brings us back, in a later epoch.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 from globe_node.delivery.clerk import unix_ms
+from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.hub import log_commit, verify_order
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import equivocations
+from globe_node.groups.members.parcels import new_frame, outgoing_of
 from globe_node.groups.packages import pool
 from globe_node.groups.packages.records import LAST_RESORT
 from globe_node.groups.records import CommitRow, MemberRow
-from protocol.envelope import Envelope, Frame, routing_id_of
+from protocol.envelope import Envelope, EnvelopeClass, Frame, routing_id_of
 from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.credential import parse_identity
 from protocol.groups.errors import NotKnownYetError
@@ -34,6 +38,7 @@ from protocol.groups.sealed import (
     OrderedCommit,
     Said,
     frame_binding,
+    joined_message,
     kind_of,
     parse_invitation,
     parse_ordered_commit,
@@ -254,6 +259,30 @@ def joined_statement(book: GroupBook, link: LinkRow, by: JoinedBy) -> bytes:
             issuer=Issuer(name.authority, name.node, signer.key_id),
         ),
     )
+
+
+def announcement(book: GroupBook, link: LinkRow, by: JoinedBy) -> Outgoing:
+    """Return what says to all members that we came into a group.
+
+    Raises:
+        NodeError: this node can sign nothing now.
+    """
+    peers = sorted(book.members.present(link) - {book.bench.name.authority})
+    return said(book, link, joined_message(joined_statement(book, link, by)), peers)
+
+
+def said(book: GroupBook, link: LinkRow, message: bytes, peers: Iterable[AuthorityId]) -> Outgoing:
+    """Seal a statement for members of a group; receipts name its hash.
+
+    Args:
+        book: the groups of the transaction.
+        link: an open group.
+        message: the octet that says what it is, and the statement.
+        peers: whom it goes to.
+    """
+    frame = new_frame(book.bench, link, EnvelopeClass.APPLICATION, now_ms=book.now_ms)
+    raw = book.seal(link, frame, message)
+    return outgoing_of(frame, raw, Digest(sha256(message[1:]).hexdigest()), peers)
 
 
 def note_joined(book: GroupBook, heard: Heard, statement: bytes) -> bool:

@@ -9,7 +9,7 @@ from globe_node.delivery.outbox import Outgoing, enqueue
 from globe_node.errors import NotPermittedError
 from globe_node.groups import hub
 from globe_node.groups.links import GroupStatus
-from globe_node.groups.upkeep.parcels import parcel_of
+from globe_node.groups.members.parcels import parcel_of
 from globe_node.store.door import Transaction
 from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
@@ -36,7 +36,7 @@ async def commit_apart(nodes: Town, consultation: ConsultationId) -> Outgoing:
         assert link is not None
         changed = hub.mend(book, link, (), leaves=())
         assert changed.commit is not None
-        made.append(parcel_of(book, link, changed.commit, [AuthorityId(B)]))
+        made.append(parcel_of(book.bench, link, changed.commit, peers=[AuthorityId(B)], now_ms=book.now_ms))
         raise TakenBackError
 
     with pytest.raises(TakenBackError):

@@ -22,15 +22,15 @@ from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import hub
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.members.parcels import outgoing_of, parcel_of
 from globe_node.groups.packages.stock import UsablePackage
 from globe_node.groups.upkeep import renewing
-from globe_node.groups.upkeep.parcels import outgoing_of
-from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.message_types import MessageType
 from protocol.envelope import EnvelopeClass, Frame, envelope_bytes
 from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode
-from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, NodeName, uuid7
+from protocol.groups.sealed import Invitation, OrderedCommit
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, NodeName
 from protocol.messages.membership import Members
 from protocol.record import Record
 
@@ -178,10 +178,7 @@ class Packer:
         if packages is None:
             return None
         invitations = hub.open_group(self._book, link, letter.data, packages)
-        invited = [
-            self._around(link, EnvelopeClass.WELCOME, one.to_bytes(), one.digest, [name])
-            for name, one in invitations.items()
-        ]
+        invited = [self._parcel(link, one, [name]) for name, one in invitations.items()]
         raw = self._seal(letter, link)
         return _packed([*invited, self._record(letter, link, raw, letter.record.recipients)])
 
@@ -195,15 +192,8 @@ class Packer:
         present = self._book.members.present(link)
         staying = sorted(present.difference((self._book.bench.name.authority, *removed)))
         changed = hub.change_members(self._book, link, packages, removed)
-        after = [
-            self._around(link, EnvelopeClass.COMMIT, one.to_bytes(), one.digest, staying)
-            for one in (changed.commit,)
-            if one is not None and staying
-        ]
-        after += [
-            self._around(link, EnvelopeClass.WELCOME, one.to_bytes(), one.digest, [name])
-            for name, one in changed.invitations.items()
-        ]
+        after = [self._parcel(link, one, staying) for one in (changed.commit,) if one is not None and staying]
+        after += [self._parcel(link, one, [name]) for name, one in changed.invitations.items()]
         if letter.added:
             after.append(self._record(letter, link, self._seal(letter, link), letter.added))
         return after
@@ -224,37 +214,13 @@ class Packer:
     def _seal(self, letter: Letter, link: LinkRow) -> bytes:
         return self._book.seal(link, frame_of(letter, link), letter.signed)
 
+    def _parcel(
+        self, link: LinkRow, content: OrderedCommit | Invitation, peers: Iterable[AuthorityId]
+    ) -> Outgoing:
+        return parcel_of(self._book.bench, link, content, peers=peers, now_ms=self._book.now_ms)
+
     def _record(self, letter: Letter, link: LinkRow, raw: bytes, peers: Collection[AuthorityId]) -> Outgoing:
         return outgoing_of(frame_of(letter, link), raw, letter.digest, peers)
-
-    def _around(
-        self,
-        link: LinkRow,
-        envelope_class: EnvelopeClass,
-        sealed: bytes,
-        digest: Digest,
-        peers: Collection[AuthorityId],
-    ) -> Outgoing:
-        """Put a change of the group into an envelope of its own; it lives as long as any envelope may."""
-        bench = self._book.bench
-        return enveloped(
-            Frame(
-                envelope_class=envelope_class,
-                sender=bench.name,
-                routing_id=link.routing_id,
-                envelope_id=EnvelopeId(uuid7(self._book.now_ms, bench.entropy.random_bytes(10)).bytes),
-                created_ms=self._book.now_ms,
-                expires_ms=self._book.now_ms + limits.MAX_LIFETIME_SECONDS * 1000,
-            ),
-            sealed,
-            digest,
-            peers,
-        )
-
-
-def enveloped(frame: Frame, sealed: bytes, digest: Digest, peers: Collection[AuthorityId]) -> Outgoing:
-    """Return an envelope with a sealed part for some members."""
-    return outgoing_of(frame, envelope_bytes(frame.to_bytes(), sealed), digest, peers)
 
 
 def frame_of(letter: Letter, link: LinkRow) -> Frame:

@@ -30,15 +30,14 @@ from globe_node.groups.arriving import AwaitedGroupError, Heard, KeyGoneError
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.returning.finding import ask_again
-from globe_node.groups.upkeep.parcels import outgoing_of
 from globe_node.groups.views import returned_ms
 from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.envelope import MAX_FRAME_BYTES, EnvelopeClass, Frame, parse_envelope, parse_frame
 from protocol.errors import MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
-from protocol.groups.sealed import Said, joined_message, kind_of, resent_message
+from protocol.groups.sealed import Said, kind_of, resent_message
 from protocol.groups.testimony.joined import JoinedBy
-from protocol.identifiers import Digest, EnvelopeId, uuid7
+from protocol.identifiers import Digest
 from protocol.octets import Reader, Writer
 
 MOST_UNREAD = 200
@@ -139,7 +138,7 @@ class Hearing:
                 link, digest = arriving.take_invitation(book, envelope)
                 if link == before:
                     return Taken(held, link, digest, "welcome")
-                self.outgoing.append(self._announce(link))
+                self.outgoing.append(arriving.announcement(book, link, JoinedBy.WELCOME))
                 if resends.has_records(book.tx, link.consultation):
                     self.outgoing.append(ask_for_missing(self._office, book, link))
                 return self._changed(Taken(held, link, digest, "welcome"))
@@ -183,22 +182,6 @@ class Hearing:
     def _changed(self, taken: Taken) -> Taken:
         self.changed.append(taken.link)
         return taken
-
-    def _announce(self, link: LinkRow) -> Outgoing:
-        """Say to all members that we came into a group."""
-        bench, book = self._book.bench, self._book
-        statement = arriving.joined_statement(book, link, JoinedBy.WELCOME)
-        frame = Frame(
-            envelope_class=EnvelopeClass.APPLICATION,
-            sender=bench.name,
-            routing_id=link.routing_id,
-            envelope_id=EnvelopeId(uuid7(book.now_ms, bench.entropy.random_bytes(10)).bytes),
-            created_ms=book.now_ms,
-            expires_ms=book.now_ms + limits.MAX_LIFETIME_SECONDS * 1000,
-        )
-        raw = book.seal(link, frame, joined_message(statement))
-        members = sorted(book.members.present(link) - {bench.name.authority})
-        return outgoing_of(frame, raw, Digest(sha256(statement).hexdigest()), members)
 
     def _alarm(self, held: HeldEnvelope, heard: Heard) -> None:
         self.events.append(

@@ -8,7 +8,6 @@
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from hashlib import sha256
 from itertools import pairwise
 
 from globe_node.consultations.moments import moment_of
@@ -16,11 +15,9 @@ from globe_node.consultations.office import Office
 from globe_node.consultations.resending import records
 from globe_node.consultations.resending.records import Kept
 from globe_node.delivery.outbox import Outgoing
+from globe_node.groups import arriving
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import LinkRow
-from globe_node.groups.upkeep.parcels import outgoing_of
-from protocol import limits
-from protocol.envelope import EnvelopeClass, Frame
 from protocol.errors import ReasonCode
 from protocol.groups.sealed import control_message
 from protocol.groups.testimony.control import (
@@ -31,7 +28,7 @@ from protocol.groups.testimony.control import (
     SequenceRange,
     sign_control,
 )
-from protocol.identifiers import AuthorityId, Digest, EnvelopeId, RecordId, owned_uuid7, uuid7
+from protocol.identifiers import AuthorityId, EnvelopeId, RecordId, owned_uuid7
 from protocol.receipts import Issuer
 
 MOST_GAPS = 3
@@ -48,9 +45,8 @@ def ask_for_missing(office: Office, book: GroupBook, link: LinkRow) -> Outgoing:
     kept = records.kept_of(book.tx, link.consultation)
     ranges = missing_ranges(kept, link.roster)
     control = _control(office, book, link, ControlKind.RESEND, ranges=ranges)
-    return _said(
-        office, book, link, control, [one for one in link.roster if one != book.bench.name.authority]
-    )
+    others = [one for one in link.roster if one != book.bench.name.authority]
+    return arriving.said(book, link, control_message(control), others)
 
 
 def say_unread(
@@ -63,7 +59,7 @@ def say_unread(
         NodeError: this node can sign nothing now.
     """
     control = _control(office, book, link, ControlKind.NACK, envelope=envelope_id)
-    return _said(office, book, link, control, [sender])
+    return arriving.said(book, link, control_message(control), [sender])
 
 
 def missing_ranges(kept: Sequence[Kept], authors: Collection[AuthorityId]) -> tuple[SequenceRange, ...]:
@@ -131,19 +127,3 @@ def _control(
             issuer=Issuer(name.authority, name.node, signer.key_id),
         ),
     )
-
-
-def _said(
-    office: Office, book: GroupBook, link: LinkRow, control: bytes, peers: Collection[AuthorityId]
-) -> Outgoing:
-    """Seal a control for members of its group."""
-    frame = Frame(
-        envelope_class=EnvelopeClass.APPLICATION,
-        sender=book.bench.name,
-        routing_id=link.routing_id,
-        envelope_id=EnvelopeId(uuid7(book.now_ms, office.entropy.random_bytes(10)).bytes),
-        created_ms=book.now_ms,
-        expires_ms=book.now_ms + limits.DEFAULT_DEADLINE_SECONDS * 1000,
-    )
-    raw = book.seal(link, frame, control_message(control))
-    return outgoing_of(frame, raw, Digest(sha256(control).hexdigest()), peers)

@@ -26,14 +26,14 @@ from globe_node.delivery.outbox import Outgoing, Queued
 from globe_node.errors import NodeError, StoreError
 from globe_node.groups.book import messages_sent
 from globe_node.groups.links import GroupStatus, LinkRow
-from globe_node.groups.upkeep.parcels import outgoing_of
+from globe_node.groups.members.parcels import new_frame, outgoing_of
 from globe_node.store.door import Transaction
 from protocol import limits
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
-from protocol.envelope import EnvelopeClass, Frame
+from protocol.envelope import EnvelopeClass
 from protocol.errors import LocalProtocolError, ReasonCode
 from protocol.groups.sealed import resent_message
-from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId, uuid7
+from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId
 from protocol.receipts import DeliveryState
 from protocol.record import SignedRecord, parse_signed_record
 
@@ -154,14 +154,12 @@ class _Turn:
         signed = parse_signed_record(octets)
         if not is_for(signed, wanted.peer) or not self._may_go(row, wanted):
             return None
-        bench = self._book.bench
-        frame = Frame(
-            envelope_class=EnvelopeClass.APPLICATION,
-            sender=bench.name,
-            routing_id=link.routing_id,
-            envelope_id=EnvelopeId(uuid7(self._now_ms, bench.entropy.random_bytes(10)).bytes),
-            created_ms=self._now_ms,
-            expires_ms=self._now_ms + limits.DEFAULT_DEADLINE_SECONDS * 1000,
+        frame = new_frame(
+            self._book.bench,
+            link,
+            EnvelopeClass.APPLICATION,
+            now_ms=self._now_ms,
+            lifetime_seconds=limits.DEFAULT_DEADLINE_SECONDS,
         )
         try:
             raw = self._book.seal(link, frame, resent_message(octets))

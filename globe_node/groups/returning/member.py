@@ -14,7 +14,6 @@
 
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
-from hashlib import sha256
 from typing import Any, TypeVar
 
 from globe_node.delivery import inbox
@@ -41,13 +40,11 @@ from globe_node.groups.returning.wire import (
 )
 from globe_node.groups.workbench import Workbench
 from globe_node.store.door import Transaction
-from protocol import delivery, limits
-from protocol.envelope import EnvelopeClass, Frame, envelope_hash
+from protocol import delivery
 from protocol.errors import LocalProtocolError, ProtocolError, ReasonCode, RemoteProtocolError
 from protocol.groups.errors import NotKnownYetError
-from protocol.groups.sealed import joined_message
 from protocol.groups.testimony.joined import JoinedBy
-from protocol.identifiers import AuthorityId, ConsultationId, Digest, EnvelopeId, parse_node_name, uuid7
+from protocol.identifiers import AuthorityId, ConsultationId, parse_node_name
 
 REQUEST_SECONDS = 20.0
 LOOK_SECONDS = 60.0
@@ -328,7 +325,7 @@ class Member:
 
     def _said(self, book: GroupBook, link: LinkRow, by: JoinedBy) -> list[Outgoing]:
         """Return what is said in a group that we came into."""
-        return [_announcement(book, link, by), *self._returned(book, link)]
+        return [arriving.announcement(book, link, by), *self._returned(book, link)]
 
     def _announce(self, queued: Queued | None) -> None:
         """Let others go on with a group in a new epoch; after the commit."""
@@ -392,28 +389,3 @@ def _require(book: GroupBook, consultation: ConsultationId) -> LinkRow:
     if link is None:
         raise LocalProtocolError("a consultation without a group", code=ReasonCode.NOT_FOUND)
     return link
-
-
-def _announcement(book: GroupBook, link: LinkRow, by: JoinedBy) -> Outgoing:
-    """Return what says to all members that we came into a group."""
-    bench = book.bench
-    statement = arriving.joined_statement(book, link, by)
-    frame = Frame(
-        envelope_class=EnvelopeClass.APPLICATION,
-        sender=bench.name,
-        routing_id=link.routing_id,
-        envelope_id=EnvelopeId(uuid7(book.now_ms, bench.entropy.random_bytes(10)).bytes),
-        created_ms=book.now_ms,
-        expires_ms=book.now_ms + limits.DEFAULT_DEADLINE_SECONDS * 1000,
-    )
-    raw = book.seal(link, frame, joined_message(statement))
-    return Outgoing(
-        envelope_id=frame.envelope_id,
-        envelope_class=frame.envelope_class,
-        routing_id=frame.routing_id,
-        octets=raw,
-        envelope_hash=envelope_hash(raw),
-        record_hash=Digest(sha256(statement).hexdigest()),
-        peers=tuple(sorted(book.members.present(link) - {bench.name.authority})),
-        deadline_ms=frame.expires_ms,
-    )

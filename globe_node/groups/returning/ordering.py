@@ -20,6 +20,7 @@ from globe_node.groups.book import GroupBook
 from globe_node.groups.changing import certificates_in, receipt_for
 from globe_node.groups.hub import log_commit, policy_of_place
 from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.members.parcels import parcel_of
 from globe_node.groups.records import CommitRow
 from globe_node.groups.returning.wire import (
     MAX_COMMITS,
@@ -32,12 +33,11 @@ from globe_node.groups.returning.wire import (
 )
 from globe_node.groups.workbench import moment_at
 from protocol import limits
-from protocol.envelope import EnvelopeClass, Frame, envelope_bytes, envelope_hash
 from protocol.errors import ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.membership import identity_in
 from protocol.groups.sealed import OrderedCommit
 from protocol.groups.upkeep import RESYNC_PAUSE, UNHEARD_PAUSE, verify_resync_pace
-from protocol.identifiers import AuthorityId, EnvelopeId, NodeName, uuid7
+from protocol.identifiers import AuthorityId, NodeName
 from protocol.mls.commits import group_info
 from protocol.mls.group import Group
 from protocol.mls.processing import Committed, process
@@ -217,26 +217,7 @@ def parcel_for(
     book: GroupBook, link: LinkRow, parcel: OrderedCommit, *, besides: AuthorityId
 ) -> Outgoing | None:
     """Return what brings a commit to everybody but ourselves and, perhaps, one who has it."""
-    bench = book.bench
-    others = tuple(sorted(book.members.present(link) - {besides, bench.name.authority}))
+    others = book.members.present(link) - {besides, book.bench.name.authority}
     if not others:
         return None
-    frame = Frame(
-        envelope_class=EnvelopeClass.COMMIT,
-        sender=bench.name,
-        routing_id=link.routing_id,
-        envelope_id=EnvelopeId(uuid7(book.now_ms, bench.entropy.random_bytes(10)).bytes),
-        created_ms=book.now_ms,
-        expires_ms=book.now_ms + limits.DEFAULT_DEADLINE_SECONDS * 1000,
-    )
-    raw = envelope_bytes(frame.to_bytes(), parcel.to_bytes())
-    return Outgoing(
-        envelope_id=frame.envelope_id,
-        envelope_class=frame.envelope_class,
-        routing_id=frame.routing_id,
-        octets=raw,
-        envelope_hash=envelope_hash(raw),
-        record_hash=parcel.digest,
-        peers=others,
-        deadline_ms=frame.expires_ms,
-    )
+    return parcel_of(book.bench, link, parcel, peers=others, now_ms=book.now_ms)

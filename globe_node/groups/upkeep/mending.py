@@ -19,8 +19,8 @@ from globe_node.groups import hub
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import leaves
+from globe_node.groups.members.parcels import parcel_of
 from globe_node.groups.packages.stock import UsablePackage
-from globe_node.groups.upkeep.parcels import parcel_of
 from globe_node.groups.upkeep.refusals import dead_leaves
 from globe_node.groups.workbench import moment_at
 from protocol.audit.events import AuditEvent, EventKind
@@ -81,8 +81,10 @@ def _commit(
     changed = hub.mend(book, link, packages, leaves=going)
     if changed.commit is None:
         return Mended()
-    outgoing = [parcel_of(book, link, changed.commit, peers)] if peers else []
-    outgoing += [parcel_of(book, link, one, [name]) for name, one in changed.invitations.items()]
+    bench, now_ms = book.bench, book.now_ms
+    outgoing = [parcel_of(bench, link, changed.commit, peers=peers, now_ms=now_ms)] if peers else []
+    for name, one in changed.invitations.items():
+        outgoing.append(parcel_of(bench, link, one, peers=[name], now_ms=now_ms))
     told = [(members[one], f"{REMOVED} {fallen[one]}" if one in fallen else REMOVED) for one in going]
     told += [(name, RETURNED) for name in coming]
     told += [(book.bench.name, RENEWED)] if group.own_leaf in fallen else []

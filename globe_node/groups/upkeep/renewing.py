@@ -13,7 +13,7 @@ from globe_node.groups import hub
 from globe_node.groups.book import GroupBook, messages_sent
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import leaves
-from globe_node.groups.upkeep.parcels import parcel_of
+from globe_node.groups.members.parcels import parcel_of
 from globe_node.groups.workbench import moment_at
 from protocol.errors import ProtocolError
 from protocol.groups.certificate import parse_leaf_certificate
@@ -59,7 +59,9 @@ def renew_as_hub(book: GroupBook, link: LinkRow) -> Sequence[Outgoing]:
         book.bench.log.warning("our keys in a group can't be renewed", code=error.code)
         return ()
     others = book.members.present(link) - {book.bench.name.authority}
-    return [parcel_of(book, link, changed.commit, others)] if changed.commit is not None and others else ()
+    if changed.commit is None or not others:
+        return ()
+    return [parcel_of(book.bench, link, changed.commit, peers=others, now_ms=book.now_ms)]
 
 
 def _keys_at_entry(book: GroupBook, link: LinkRow, group: Group) -> OwnKeys:

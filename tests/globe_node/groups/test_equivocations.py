@@ -11,9 +11,9 @@ from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import arriving, hub
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus
+from globe_node.groups.members.parcels import parcel_of
 from globe_node.groups.returning import committing
 from globe_node.groups.returning.ordering import order
-from globe_node.groups.upkeep.parcels import parcel_of
 from globe_node.groups.views import GroupView, views_of
 from protocol.audit.events import EventKind
 from protocol.envelope import Envelope, parse_envelope
@@ -34,7 +34,7 @@ def ordered(ring: Ring) -> Envelope:
     def act(book: GroupBook) -> Outgoing:
         changed = hub.mend(book, ring.link(A), (), leaves=())
         assert changed.commit is not None
-        return parcel_of(book, ring.link(A), changed.commit, [B])
+        return parcel_of(book.bench, ring.link(A), changed.commit, peers=[B], now_ms=book.now_ms)
 
     return parse_envelope(ring.at(A, act).octets)
 

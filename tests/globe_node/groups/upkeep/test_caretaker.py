@@ -10,9 +10,9 @@ from globe_node.groups import arriving, hub
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import GroupStatus
 from globe_node.groups.members import leaves
+from globe_node.groups.members.parcels import parcel_of
 from globe_node.groups.upkeep import renewing
 from globe_node.groups.upkeep.caretaker import Caretaker
-from globe_node.groups.upkeep.parcels import parcel_of
 from globe_node.groups.views import GroupView, views_of
 from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent
@@ -183,7 +183,7 @@ def test_an_invitation_to_an_epoch_of_before_brings_nobody_back(ring: Ring) -> N
         tree = book.require_group(link).tree
         (place,) = [number for number, leaf in tree.members() if identity_in(leaf).name.authority == C]
         changed = hub.mend(book, link, packages, leaves=[place])
-        return parcel_of(book, link, changed.invitations[C], [C]).octets
+        return parcel_of(book.bench, link, changed.invitations[C], peers=[C], now_ms=book.now_ms).octets
 
     invitation = parse_envelope(ring.at(A, invite))
     with pytest.raises(RemoteProtocolError) as refused:
