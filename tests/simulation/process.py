@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from globe_node.clock import SystemClock
-from globe_node.config import PeeringSettings, Settings
+from globe_node.config import DeliverySettings, PeeringSettings, Settings
 from globe_node.faults import NoFaults
 from globe_node.home import Home
 from globe_node.logs import SilentLog
@@ -20,6 +20,9 @@ from globe_node.service import World, serve
 from keys.entropy import SystemEntropy
 from tests.support.clock import START
 from tests.support.directory import certified_node_keys
+
+KEY_PACKAGES = 64
+"""Each message of the load opens a consultation; more than that many wait for keys only now and then."""
 
 
 class ContinuedClock(SystemClock):
@@ -39,6 +42,7 @@ async def main(folder: str, authority: str, port: str, started: str) -> None:
         peering=PeeringSettings(
             endpoint=f"https://127.0.0.1:{port}", listen_host="127.0.0.1", listen_port=int(port)
         ),
+        delivery=DeliverySettings(key_packages=KEY_PACKAGES),
     )
     world = World(
         clock=ContinuedClock(float(started)), entropy=SystemEntropy(), faults=NoFaults(), log=SilentLog()
