@@ -21,7 +21,7 @@ from globe_node.groups.returning.member import Member
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
 from protocol.envelope import EnvelopeClass, Frame, envelope_bytes, parse_envelope
-from protocol.errors import RemoteProtocolError
+from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.identifiers import AuthorityId, EnvelopeId, NodeId, NodeName, uuid7
 from tests.support.clock import FixedClock
 from tests.support.entropy import SeededEntropy
@@ -54,6 +54,7 @@ class Ring:
     asked: list[Operation] = field(default_factory=list)
     regrouped: list[str] = field(default_factory=list)
     lose_answers: int = 0
+    spoil_answers: int = 0
     before: Callable[[Operation], None] = field(default=lambda _operation: None)
     away: set[str] = field(default_factory=set)
 
@@ -206,6 +207,9 @@ class Ring:
             answered = Answer(None, await answer(PeerIdentity(source, MAIN), body))
         except RemoteProtocolError as error:
             answered = Answer(error.code, b"")
+        if operation is Operation.COMMITS and self.spoil_answers:
+            self.spoil_answers -= 1
+            return Answer(ReasonCode.REFUSED, b"")
         if operation is Operation.COMMITS and self.lose_answers:
             self.lose_answers -= 1
             raise PeerUnreachableError("the answer is lost")

@@ -282,17 +282,37 @@ class Member:
     # --- the hub ----------------------------------------------------------------------------------------
 
     async def _send(self, link: LinkRow, made: Pending) -> CommitAnswer:
-        """Ask for a place until there is an answer, some times; give up a commit that is refused for good."""
+        """Ask for a place until there is an answer, some times."""
         body, hub = made.request.to_bytes(), _hub_of(link)
         for left in reversed(range(TRIES)):
             try:
                 return parse_commit_answer(await self._ask(hub, Operation.COMMITS, body))
             except PeerUnreachableError as error:
                 if error.code in _REFUSED:
-                    await self._give_up(link)
+                    return await self._refused(link, made, error)
                 if error.code is not ReasonCode.PEER_UNREACHABLE or not left:
                     raise
         raise PeerUnreachableError("the hub does not answer")
+
+    async def _refused(self, link: LinkRow, made: Pending, refusal: PeerUnreachableError) -> CommitAnswer:
+        """Return what came of a commit that is refused: it may have its place since an earlier request.
+
+        Raises:
+            PeerUnreachableError: it has none, and is forgotten; or the hub does not say, and it is kept.
+        """
+        request = LaterRequest(link.group_id, made.next_group.epoch - 1).to_bytes()
+        try:
+            answer = parse_commit_answer(await self._ask(_hub_of(link), Operation.COMMITS, request))
+        except PeerUnreachableError as error:
+            if error.code is ReasonCode.EXPIRED:  # its epoch is long over
+                await self._give_up(link)
+            raise
+        if answer.earlier and answer.earlier[0].commit == made.request.commit:
+            return CommitAnswer(answer.earlier[0].receipt)
+        await self._give_up(link)
+        if not answer.earlier:
+            raise refusal
+        return answer
 
     async def _give_up(self, link: LinkRow) -> None:
         """Forget a commit of ours that will not get a place."""

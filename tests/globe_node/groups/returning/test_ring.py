@@ -126,6 +126,25 @@ def test_a_lost_answer_is_asked_for_again(ring: Ring) -> None:
     require_talk(ring, A, B, C)
 
 
+def test_a_commit_that_has_its_place_is_not_given_up_for_a_wrong_answer(ring: Ring) -> None:
+    ring.spoil_answers = 1
+    epoch = ring.link(A).epoch
+    assert ring.renew(B)
+    assert ring.asked == [Operation.COMMITS] * 2
+    assert ring.link(A).epoch == ring.link(B).epoch == epoch + 1
+    ring.follow(C)
+    require_talk(ring, A, B, C)
+
+
+def test_a_commit_is_kept_as_long_as_nobody_says_whether_it_has_its_place(ring: Ring) -> None:
+    ring.spoil_answers = 2
+    assert not ring.renew(B)
+    assert ring.renew(B)
+    assert ring.link(A).epoch == ring.link(B).epoch
+    ring.follow(C)
+    require_talk(ring, A, B, C)
+
+
 def test_a_hub_that_does_not_answer_leaves_the_group_as_it_is(ring: Ring) -> None:
     ring.lose_answers = 3
     epoch = ring.link(B).epoch
