@@ -75,13 +75,16 @@ def order(book: GroupBook, peer: PeerIdentity, request: CommitRequest) -> Orderi
         RemoteProtocolError: not for this peer (`refused`), of an epoch to come (`sequence_gap`), a return
             within a day (`rate_limited`), or no commit that this group takes.
     """
+    epoch, is_return = _place_wanted(request)
+    repeat = _repeat(book, request, epoch)
+    if repeat is not None:
+        return repeat
     link, group = _group_for(book, peer, request.group_id)
     name = NodeName(peer.authority, peer.node)
-    epoch, is_return = _place_wanted(request)
     if epoch > group.epoch:
         raise RemoteProtocolError("a commit of an epoch to come", code=ReasonCode.SEQUENCE_GAP)
     if epoch < group.epoch:
-        return Ordering(_answer_behind(book, group, epoch, request.commit), None, link)
+        return Ordering(_answer_behind(book, group, epoch), None, link)
     if is_return:
         last = _last_return(book, link, name)
         verify_resync_pace(last, book.bench.clock.now())
@@ -99,6 +102,21 @@ def order(book: GroupBook, peer: PeerIdentity, request: CommitRequest) -> Orderi
     return Ordering(CommitAnswer(receipt), parcel_for(book, entered, parcel, besides=peer.authority), entered)
 
 
+def _repeat(book: GroupBook, request: CommitRequest, epoch: int) -> Ordering | None:
+    """Return the receipt of a commit that has its place, also to whom was removed since.
+
+    It needs the epoch that its commit began, to read there that it was removed; who has these octets learns
+    nothing else.
+    """
+    link = _link_with(book, request.group_id)
+    if link is None or link.hub != str(book.bench.name):
+        return None
+    placed = records.commit_at(book.tx, request.group_id, epoch)
+    if placed is None or placed.octets != request.commit:
+        return None
+    return Ordering(CommitAnswer(placed.receipt), None, link)
+
+
 def later(book: GroupBook, peer: PeerIdentity, request: LaterRequest) -> CommitAnswer:
     """Return the commits that a member lacks, from its epoch on; none, if it is in the newest.
 
@@ -111,7 +129,7 @@ def later(book: GroupBook, peer: PeerIdentity, request: LaterRequest) -> CommitA
         raise RemoteProtocolError("a member in an epoch to come", code=ReasonCode.SEQUENCE_GAP)
     if request.epoch == group.epoch:
         return CommitAnswer()
-    return _answer_behind(book, group, request.epoch, b"")
+    return _answer_behind(book, group, request.epoch)
 
 
 def show(book: GroupBook, peer: PeerIdentity, request: InfoRequest) -> InfoAnswer:
@@ -173,12 +191,10 @@ def _place_wanted(request: CommitRequest) -> tuple[int, bool]:
     return epoch, is_return
 
 
-def _answer_behind(book: GroupBook, group: Group, epoch: int, commit: bytes) -> CommitAnswer:
+def _answer_behind(book: GroupBook, group: Group, epoch: int) -> CommitAnswer:
     rows = records.commits_since(book.tx, group.group_id, epoch, MAX_COMMITS)
     if not rows or rows[0].epoch != epoch:
         raise RemoteProtocolError("an epoch that is long over", code=ReasonCode.EXPIRED)
-    if rows[0].octets == commit:
-        return CommitAnswer(rows[0].receipt)
     earlier = tuple(Place(row.octets, row.receipt) for row in _that_fit(rows))
     return CommitAnswer(b"", earlier, certificates_in(group, book.policy().certificates))
 

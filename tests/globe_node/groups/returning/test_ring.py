@@ -145,6 +145,17 @@ def test_a_commit_is_kept_as_long_as_nobody_says_whether_it_has_its_place(ring: 
     require_talk(ring, A, B, C)
 
 
+def test_who_was_removed_meanwhile_still_learns_the_place_of_its_commit(ring: Ring) -> None:
+    """It needs the next epoch, to read there that it was removed."""
+    ring.lose_answers = 3
+    epoch = ring.link(B).epoch
+    assert not ring.renew(B)
+    ring.at(A, lambda book: hub.change_members(book, ring.link(A), [], [B]))
+    assert ring.renew(B)
+    assert (ring.link(B).epoch, ring.link(A).epoch) == (epoch + 1, epoch + 2)
+    assert refusal(lambda: ask(ring, B, made(ring, B))) is ReasonCode.REFUSED
+
+
 def test_a_hub_that_does_not_answer_leaves_the_group_as_it_is(ring: Ring) -> None:
     ring.lose_answers = 3
     epoch = ring.link(B).epoch
