@@ -13,6 +13,7 @@ against a quantum computer, and what the directory can take back.
    off keep their place. A compromised issuer, or an authority that is stopped, ends both at once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -22,7 +23,14 @@ from protocol import canonical, limits
 from protocol.directory.entries import STATUS_CODES, NodeEntry, NodeState
 from protocol.directory.material import Part, parts_of_ed25519_key
 from protocol.directory.replay import DirectoryState
-from protocol.errors import ExpiredError, LocalProtocolError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.errors import (
+    ExpiredError,
+    LocalProtocolError,
+    MalformedError,
+    ReasonCode,
+    RemoteProtocolError,
+    UntrustedError,
+)
 from protocol.groups.errors import UnknownIssuerError
 from protocol.identifiers import (
     AuthorityId,
@@ -34,7 +42,7 @@ from protocol.identifiers import (
     parse_node_id,
 )
 from protocol.interfaces import Signer
-from protocol.octets import base64_text
+from protocol.octets import Reader, Writer, base64_text
 from protocol.signing import ed25519
 from protocol.signing.certificate import CERTIFICATE_MEMBERS, serial_of, validity_of
 from protocol.signing.composite import PublicKey
@@ -280,3 +288,25 @@ def _read(members: Members) -> LeafCertificate:
         not_after=not_after,
         issuer=parse_key_id(members.text("issuer")),
     )
+
+
+def with_certificates(writer: Writer, certificates: Sequence[bytes]) -> bytes:
+    """Return what was written, with a list of leaf certificates at its end: `u8 n || n * op(certificate)`."""
+    writer.u8(len(certificates))
+    for certificate in certificates:
+        writer.op(certificate)
+    return writer.to_bytes()
+
+
+def read_certificates(reader: Reader) -> tuple[bytes, ...]:
+    """Read the list of leaf certificates that ends something; they are not judged.
+
+    Raises:
+        MalformedError: more than a group has leaves (`too_large`), cut off, or octets left over.
+    """
+    count = reader.u8()
+    if count > limits.MAX_GROUP_MEMBERS:
+        raise MalformedError("more certificates than a group has leaves", code=ReasonCode.TOO_LARGE)
+    found = tuple(reader.op(MAX_LEAF_CERTIFICATE_BYTES) for _ in range(count))
+    reader.finish()
+    return found

@@ -19,8 +19,8 @@ from hashlib import sha256
 
 from protocol import limits
 from protocol.envelope import padded_length
-from protocol.errors import MalformedError, ReasonCode, UnsupportedVersionError
-from protocol.groups.certificate import MAX_LEAF_CERTIFICATE_BYTES
+from protocol.errors import UnsupportedVersionError
+from protocol.groups.certificate import read_certificates, with_certificates
 from protocol.groups.testimony.hub_receipt import MAX_HUB_RECEIPT_BYTES
 from protocol.identifiers import Digest
 from protocol.octets import Reader, Writer
@@ -58,7 +58,7 @@ class Invitation:
 
     def to_bytes(self) -> bytes:
         """Write the sealed part."""
-        return _with_certificates(Writer().u8(_VERSION).op(self.welcome), self.certificates)
+        return with_certificates(Writer().u8(_VERSION).op(self.welcome), self.certificates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class OrderedCommit:
     def to_bytes(self) -> bytes:
         """Write the sealed part."""
         writer = Writer().u8(_VERSION).op(self.commit).op(self.receipt)
-        return _with_certificates(writer, self.certificates)
+        return with_certificates(writer, self.certificates)
 
 
 def parse_invitation(data: bytes) -> Invitation:
@@ -98,7 +98,7 @@ def parse_invitation(data: bytes) -> Invitation:
     Spec: PROTOCOL.md section 7.1.
     """
     reader = _begin(data)
-    return Invitation(reader.op(limits.MAX_WELCOME_BYTES), _certificates(reader))
+    return Invitation(reader.op(limits.MAX_WELCOME_BYTES), read_certificates(reader))
 
 
 def parse_ordered_commit(data: bytes) -> OrderedCommit:
@@ -112,7 +112,7 @@ def parse_ordered_commit(data: bytes) -> OrderedCommit:
     """
     reader = _begin(data)
     commit, receipt = reader.op(limits.MAX_COMMIT_BYTES), reader.op(MAX_HUB_RECEIPT_BYTES)
-    return OrderedCommit(commit, receipt, _certificates(reader))
+    return OrderedCommit(commit, receipt, read_certificates(reader))
 
 
 def kind_of(data: bytes) -> Said:
@@ -158,19 +158,3 @@ def _begin(data: bytes) -> Reader:
     if reader.u8() != _VERSION:
         raise UnsupportedVersionError("a sealed part of another version")
     return reader
-
-
-def _with_certificates(writer: Writer, certificates: tuple[bytes, ...]) -> bytes:
-    writer.u8(len(certificates))
-    for certificate in certificates:
-        writer.op(certificate)
-    return writer.to_bytes()
-
-
-def _certificates(reader: Reader) -> tuple[bytes, ...]:
-    count = reader.u8()
-    if count > limits.MAX_GROUP_MEMBERS:
-        raise MalformedError("more certificates than a group has leaves", code=ReasonCode.TOO_LARGE)
-    found = tuple(reader.op(MAX_LEAF_CERTIFICATE_BYTES) for _ in range(count))
-    reader.finish()
-    return found

@@ -25,7 +25,7 @@ from itertools import pairwise
 
 from protocol import limits
 from protocol.errors import MalformedError, ReasonCode, UnsupportedVersionError
-from protocol.groups.certificate import MAX_LEAF_CERTIFICATE_BYTES
+from protocol.groups.certificate import MAX_LEAF_CERTIFICATE_BYTES, read_certificates, with_certificates
 from protocol.groups.profile import GROUP_ID_BYTES
 from protocol.groups.testimony.hub_receipt import MAX_HUB_RECEIPT_BYTES
 from protocol.identifiers import (
@@ -116,7 +116,7 @@ class CommitAnswer:
         writer.u8(_BEHIND).u8(len(self.earlier))
         for place in self.earlier:
             writer.op(place.commit).op(place.receipt)
-        return _with_certificates(writer, self.certificates)
+        return with_certificates(writer, self.certificates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class InfoAnswer:
 
     def to_bytes(self) -> bytes:
         """Write the answer."""
-        return _with_certificates(Writer().u8(_VERSION).op(self.info), self.certificates)
+        return with_certificates(Writer().u8(_VERSION).op(self.info), self.certificates)
 
 
 def parse_commit_request(body: bytes) -> CommitRequest | LaterRequest:
@@ -246,7 +246,7 @@ def parse_commit_answer(body: bytes) -> CommitAnswer:
         Place(reader.op(limits.MAX_COMMIT_BYTES, 1), reader.op(MAX_HUB_RECEIPT_BYTES, 1))
         for _ in range(count)
     )
-    return CommitAnswer(b"", earlier, _certificates(reader))
+    return CommitAnswer(b"", earlier, read_certificates(reader))
 
 
 def parse_info_request(body: bytes) -> InfoRequest | RollRequest:
@@ -322,7 +322,7 @@ def parse_info_answer(body: bytes) -> InfoAnswer:
     """
     reader = _begin(body)
     info = reader.op(limits.MAX_WELCOME_BYTES, 1)
-    return InfoAnswer(info, _certificates(reader))
+    return InfoAnswer(info, read_certificates(reader))
 
 
 def _begin(body: bytes) -> Reader:
@@ -330,19 +330,3 @@ def _begin(body: bytes) -> Reader:
     if reader.u8() != _VERSION:
         raise UnsupportedVersionError("not a version of the exchange that this node speaks")
     return reader
-
-
-def _with_certificates(writer: Writer, certificates: tuple[bytes, ...]) -> bytes:
-    writer.u8(len(certificates))
-    for certificate in certificates:
-        writer.op(certificate)
-    return writer.to_bytes()
-
-
-def _certificates(reader: Reader) -> tuple[bytes, ...]:
-    count = reader.u8()
-    if count > limits.MAX_GROUP_MEMBERS:
-        raise MalformedError("more certificates than a group has leaves", code=ReasonCode.TOO_LARGE)
-    found = tuple(reader.op(MAX_LEAF_CERTIFICATE_BYTES, 1) for _ in range(count))
-    reader.finish()
-    return found
