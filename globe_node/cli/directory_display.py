@@ -51,6 +51,7 @@ def print_entry(entry: JSONObject, today: date) -> None:
     if isinstance(names, dict):
         fields |= {f"name ({language})": str(name) for language, name in sorted(names.items())}
     print_fields(fields)
+    _print_profile(entry, today)
     for contact in objects(entry.get("contacts", [])):
         print_text("")
         print_fields(_contact_fields(contact, today))
@@ -82,6 +83,82 @@ def age(day: str, today: date) -> str:
     return "today" if days <= 0 else f"{days} day{'s' if days > 1 else ''} ago"
 
 
+def _print_profile(entry: JSONObject, today: date) -> None:
+    """Print what the authority tells about itself, its law and kinds of help; nothing if it tells nothing."""
+    profile = _object(entry, "profile")
+    if profile:
+        print_text("")
+        print_fields(_profile_fields(profile, today))
+    legal = _object(entry, "legal")
+    if legal:
+        print_text("")
+        print_fields(_legal_fields(legal, today))
+    rows = [
+        (
+            text_of(measure, "help"),
+            text_of(measure, "possible"),
+            _listed(measure, "languages"),
+            _listed(measure, "documents"),
+            confirmed_text(measure, today),
+        )
+        for measure in objects(entry.get("measures", []))
+    ]
+    if rows:
+        print_text("")
+        print_table(("kind of help", "possible", "languages", "a formal request brings", "confirmed"), rows)
+
+
+def _profile_fields(profile: JSONObject, today: date) -> dict[str, str]:
+    office, duty, service = (_object(profile, name) for name in ("office", "duty", "service"))
+    networks = [
+        f"{text_of(one, 'network')} ({text_of(one, 'role').lower()})"
+        for one in objects(profile.get("networks", []))
+    ]
+    return {
+        "functions": _listed(profile, "functions"),
+        "powers": _listed(profile, "powers"),
+        "networks": ", ".join(networks),
+        "accepts": _listed(profile, "languages_accepted"),
+        "speaks": _listed(profile, "languages_spoken"),
+        "to translate": text_of(profile, "translation"),
+        "office hours": _hours(office),
+        "at any hour": text_of(duty, "how") if duty.get("available") is True else "nobody",
+        "answers": (
+            f"acknowledges in {text_of(service, 'ack_hours')} h, answers in "
+            f"{text_of(service, 'answer_days')} days, urgent in {text_of(service, 'urgent_hours')} h"
+        ),
+        "guide": text_of(_object(profile, "documents"), "guide_url"),
+        "profile confirmed": confirmed_text(profile, today),
+    }
+
+
+def _legal_fields(legal: JSONObject, today: date) -> dict[str, str]:
+    """Return what the law asks, as codes and notes; what is not known is not shown."""
+    fields: dict[str, str] = {}
+    for name, value in legal.items():
+        parts = value.items() if isinstance(value, dict) and name != "provenance" else [("", value)]
+        for part, said in parts:
+            if isinstance(said, str | int) and said not in ("", "UNKNOWN", 0):
+                fields[" ".join(filter(None, (name.replace("_", " "), part.replace("_", " "))))] = str(said)
+    return {**fields, "law confirmed": confirmed_text(legal, today)}
+
+
+def confirmed_text(part: JSONObject, today: date) -> str:
+    """Say when a part was last confirmed: `2026-02-20, 12 days ago`."""
+    day = text_of(_object(part, "provenance"), "confirmed_at")
+    return f"{day}, {age(day, today)}"
+
+
+def _hours(office: JSONObject) -> str:
+    parts = (_listed(office, "working_days"), text_of(office, "hours"), text_of(office, "time_zone"))
+    return " ".join(filter(None, parts))
+
+
+def _object(value: JSONObject, name: str) -> JSONObject:
+    member = value.get(name)
+    return member if isinstance(member, dict) else {}
+
+
 def _contact_fields(contact: JSONObject, today: date) -> dict[str, str]:
     channels = [
         " ".join(filter(None, (text_of(channel, "kind"), text_of(channel, "address"))))
@@ -92,16 +169,7 @@ def _contact_fields(contact: JSONObject, today: date) -> dict[str, str]:
         "contact point": f"{text_of(contact, 'name')} ({text_of(contact, 'role')}, {text_of(contact, 'id')})",
         "functions": _listed(contact, "functions"),
         "languages": _listed(contact, "languages"),
-        "hours": " ".join(
-            filter(
-                None,
-                (
-                    _listed(contact, "working_days"),
-                    text_of(contact, "hours"),
-                    text_of(contact, "time_zone"),
-                ),
-            )
-        ),
+        "hours": _hours(contact),
         "channels": "; ".join(channels),
         "valid": f"{text_of(contact, 'valid_from')} to {text_of(contact, 'valid_to') or 'open'}",
         "confirmed": f"{confirmed}, {age(confirmed, today)}",

@@ -6,6 +6,7 @@ Not an account and not a key: nothing is encrypted to a contact point.
 1. A contact point belongs to one authority, which alone can put or retire it.
 2. Staleness is shown, not guessed: `confirmed_at` is the day somebody last confirmed that it works.
 3. A contact point may name a person; looking one up is an act that the node logs.
+4. The public sees a contact point only if its authority says so; members see all.
 """
 
 from datetime import date
@@ -17,6 +18,7 @@ from pydantic import Field, model_validator
 from protocol.directory.fields import (
     Day,
     Fields,
+    HolidayCalendar,
     Hours,
     Language,
     Line,
@@ -88,6 +90,13 @@ class Weekday(StrEnum):
     SUN = "sun"
 
 
+class Visibility(StrEnum):
+    """Who may see something of the directory. Members hold all statements, so nothing is hidden from them."""
+
+    PUBLIC = "PUBLIC"
+    MEMBERS = "MEMBERS"
+
+
 class Channel(Fields):
     """One way to reach a contact point, with its address where it has one."""
 
@@ -102,7 +111,10 @@ class ContactPoint(Fields):
         id: unique within the authority.
         name: an office or a person.
         channels: the preferred one first.
-        hours: working hours in `time_zone` as `08:00-16:30`, or empty.
+        hours: working hours in `time_zone` as `08:00-16:30`, or empty for all day.
+        holidays: country or subdivision whose public holidays it keeps, or empty for none.
+        nominated_by: the office that named it, or empty.
+        visibility: `PUBLIC`, or `MEMBERS` alone.
         valid_to: the last day, or None for open.
         confirmed_at: the day somebody last confirmed these entries.
     """
@@ -115,7 +127,10 @@ class ContactPoint(Fields):
     time_zone: TimeZone
     working_days: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)]
     hours: Hours
+    holidays: HolidayCalendar
     channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=10)]
+    nominated_by: OptionalLine
+    visibility: Visibility
     valid_from: Day
     valid_to: OptionalDay
     confirmed_at: Day

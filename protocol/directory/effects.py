@@ -30,10 +30,15 @@ from protocol.directory.statements import (
     Admission,
     CompromisedKey,
     Content,
+    Description,
     NodeKeyHashes,
     PutContact,
     PutEndpoint,
+    PutLegalFrame,
+    PutMeasure,
+    PutProfile,
     RemoveEndpoint,
+    RemoveMeasure,
     Restriction,
     RetireContact,
     RetireKey,
@@ -112,6 +117,9 @@ def admit(
             contacts=before.contacts,
             endpoints=before.endpoints,
             nodes=before.nodes,
+            profile=before.profile,
+            legal=before.legal,
+            measures=before.measures,
         )
     return Effect(entry, claims.parts)
 
@@ -153,6 +161,8 @@ def change(entry: AuthorityEntry, content: Update | Suspension, around: Surround
                 entry = _add_key(entry, operation, around.network, claims)
             case PutEndpoint():
                 entry = _put_endpoint(entry, operation, sample=around.sample)
+            case PutProfile() | PutLegalFrame() | PutMeasure() | RemoveMeasure():
+                entry = _describe(entry, operation)
             case _:
                 changed = _restrict(entry, operation)
                 if changed is None:
@@ -187,6 +197,26 @@ def _put_contact(entry: AuthorityEntry, operation: PutContact) -> AuthorityEntry
     if len(kept) > MAX_CONTACTS:
         raise bad_field("too many contact points")
     return replace(entry, contacts=tuple(kept[name] for name in sorted(kept)))
+
+
+def _describe(entry: AuthorityEntry, operation: Description) -> AuthorityEntry:
+    """Change what the authority tells about itself."""
+    match operation:
+        case PutProfile():
+            if operation.profile.native_language and operation.profile.native_language not in entry.names:
+                raise bad_field("native_language: not one of the languages of the legal names")
+            return replace(entry, profile=operation.profile)
+        case PutLegalFrame():
+            return replace(entry, legal=operation.legal)
+        case PutMeasure():
+            kept = {measure.help: measure for measure in entry.measures}
+            kept[operation.measure.help] = operation.measure
+            return replace(entry, measures=tuple(kept[name] for name in sorted(kept)))
+        case RemoveMeasure():
+            left = tuple(measure for measure in entry.measures if measure.help != operation.help)
+            if len(left) == len(entry.measures):
+                raise bad_field("an operation on something that is not there")
+            return replace(entry, measures=left)
 
 
 def _put_endpoint(entry: AuthorityEntry, operation: PutEndpoint, *, sample: bool) -> AuthorityEntry:

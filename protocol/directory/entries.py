@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from protocol.codes.help import HelpType
 from protocol.directory.contacts import AuthorityKind, ContactPoint, Function
+from protocol.directory.profile.legal import LegalFrame, Measure
+from protocol.directory.profile.organisation import Profile
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, Digest, KeyId, NodeId
 from protocol.signing.composite import PublicKey
@@ -97,6 +100,9 @@ class AuthorityEntry:
         suspended_by_itself: for good, in this version.
         contacts: by id.
         nodes: oldest first; retired and compromised ones included.
+        profile: what the authority tells about itself, or None.
+        legal: what its law asks of requests, or None.
+        measures: what kinds of help take, by their code.
     """
 
     authority: AuthorityId
@@ -111,6 +117,9 @@ class AuthorityEntry:
     contacts: tuple[ContactPoint, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     nodes: tuple[NodeEntry, ...] = ()
+    profile: Profile | None = None
+    legal: LegalFrame | None = None
+    measures: tuple[Measure, ...] = ()
 
     @property
     def status(self) -> AuthorityStatus:
@@ -131,6 +140,10 @@ class AuthorityEntry:
     def name(self, language: str = "en") -> str:
         """The legal name in a language, or in English, or in any."""
         return self.names.get(language) or self.names.get("en") or next(iter(self.names.values()))
+
+    def measure(self, help_type: HelpType) -> Measure | None:
+        """What the authority says of one kind of help, or None."""
+        return next((measure for measure in self.measures if measure.help is help_type), None)
 
     def node_in_use(self, at: datetime) -> NodeEntry | None:
         """The newest node whose keys may be used at a moment."""

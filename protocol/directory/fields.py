@@ -18,6 +18,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     ValidationError,
     ValidationInfo,
@@ -46,6 +47,15 @@ _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _DAY = re.compile(r"2[01]\d\d-\d\d-\d\d", re.ASCII)
 _TAG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,32}){0,2}", re.ASCII)
+_SUBDIVISION = re.compile(r"(?:[A-Z]{2}-[A-Z0-9]{1,3})?", re.ASCII)
+_CALENDAR = re.compile(r"(?:[A-Z]{2}(?:-[A-Z0-9]{1,3})?)?", re.ASCII)
+_NETWORK = re.compile(r"[A-Z][A-Z0-9]{1,15}(?:-[A-Z0-9]{1,10}){0,2}", re.ASCII)
+_LINK = re.compile(r"https?://[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?(?::[0-9]{2,5})?(?:/[!-~]*)?", re.ASCII)
+MAX_LINK_CHARACTERS = 500
+MAX_NOTE_CHARACTERS = 1_000
+MAX_HOURS = 8_760
+"""A year; no promise to answer is longer."""
+MAX_DAYS = 3_660
 _HOURS = re.compile(r"(?:(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-4]):[0-5]\d)?", re.ASCII)
 _READING = object()
 """Tells validators that somebody waits for the place of an error."""
@@ -58,6 +68,8 @@ _RULES = {
     "bool_type": "must be true or false",
     "model_type": "must be an object",
     "dict_type": "must be an object",
+    "greater_than_equal": "must not be negative",
+    "less_than_equal": "is more than anybody would wait",
 }
 _JOINERS = "\u200c\u200d"
 _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
@@ -161,6 +173,25 @@ def _line_or_empty(text: str) -> str:
     return _line(text) if text else text
 
 
+def _note(text: str) -> str:
+    lines = text.split("\n")
+    if len(text) > MAX_NOTE_CHARACTERS or not all(is_line(line) for line in lines if line):
+        raise bad_field(
+            "must be visible lines of at most 1,000 characters, without direction or control characters"
+        )
+    return text
+
+
+def _link(text: str) -> str:
+    if len(text) > MAX_LINK_CHARACTERS or not _LINK.fullmatch(text):
+        raise bad_field("not an address such as https://laws.example/act-12, of at most 500 characters")
+    return text
+
+
+def _link_or_empty(text: str) -> str:
+    return _link(text) if text else text
+
+
 def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if not pattern.fullmatch(text):
@@ -198,6 +229,20 @@ Language = Annotated[str, AfterValidator(_ruled(_matching(_LANGUAGE, "language t
 Country = Annotated[str, AfterValidator(_ruled(_matching(_COUNTRY, "country code of two capitals")))]
 TimeZone = Annotated[str, AfterValidator(_ruled(_matching(_ZONE, "time zone name such as Africa/Nairobi")))]
 Hours = Annotated[str, AfterValidator(_ruled(_matching(_HOURS, "range of hours such as 08:00-16:30")))]
+Note = Annotated[str, AfterValidator(_ruled(_note))]
+Link = Annotated[str, AfterValidator(_ruled(_link))]
+OptionalLink = Annotated[str, AfterValidator(_ruled(_link_or_empty))]
+Subdivision = Annotated[
+    str, AfterValidator(_ruled(_matching(_SUBDIVISION, "subdivision code such as XA-01, or empty")))
+]
+HolidayCalendar = Annotated[
+    str, AfterValidator(_ruled(_matching(_CALENDAR, "country or subdivision whose holidays count, or empty")))
+]
+NetworkName = Annotated[
+    str, AfterValidator(_ruled(_matching(_NETWORK, "name of a network in capitals, such as GLOBE")))
+]
+HourCount = Annotated[int, Field(ge=0, le=MAX_HOURS)]
+DayCount = Annotated[int, Field(ge=0, le=MAX_DAYS)]
 Moment = Annotated[
     datetime,
     BeforeValidator(_ruled(_from_text(canonical.parse_moment))),
@@ -210,6 +255,9 @@ OptionalDay = Annotated[
     PlainSerializer(lambda day: day.isoformat() if day else "", return_type=str),
 ]
 Octets = Annotated[bytes, BeforeValidator(_ruled(_from_text(parse_base64))), PlainSerializer(base64_text)]
+OptionalAuthorityId = Annotated[
+    str, AfterValidator(_ruled(lambda text: parse_authority_id(text) if text else text))
+]
 AuthorityIdField = Annotated[AuthorityId, BeforeValidator(_ruled(_from_text(parse_authority_id)))]
 NodeIdField = Annotated[NodeId, BeforeValidator(_ruled(_from_text(parse_node_id)))]
 KeyIdField = Annotated[KeyId, BeforeValidator(_ruled(_from_text(parse_key_id)))]

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from protocol import canonical, limits
 from protocol.canonical import JSONObject, object_of, require_members, text_of
+from protocol.codes.help import HelpType
 from protocol.directory.contacts import AuthorityKind, ContactPoint
 from protocol.directory.fields import (
     Country,
@@ -31,6 +32,8 @@ from protocol.directory.fields import (
     bad_field,
     read_fields,
 )
+from protocol.directory.profile.legal import LegalFrame, Measure
+from protocol.directory.profile.organisation import Profile
 from protocol.errors import MalformedError, ReasonCode, UnsupportedVersionError
 from protocol.identifiers import AuthorityId, Digest, parse_authority_id, parse_digest
 
@@ -150,6 +153,34 @@ class RetireContact(Fields):
     id: Tag
 
 
+class PutProfile(Fields):
+    """Say what the authority is for, speaks and may do; replaces what it said before."""
+
+    op: Literal["profile.put"] = "profile.put"
+    profile: Profile
+
+
+class PutLegalFrame(Fields):
+    """Say what the law asks of a request; replaces what was said before."""
+
+    op: Literal["legal.put"] = "legal.put"
+    legal: LegalFrame
+
+
+class PutMeasure(Fields):
+    """Say what one kind of help takes, or replace what was said of it."""
+
+    op: Literal["measure.put"] = "measure.put"
+    measure: Measure
+
+
+class RemoveMeasure(Fields):
+    """Say nothing of one kind of help any more. It takes away no trust, so it waits for its turn."""
+
+    op: Literal["measure.remove"] = "measure.remove"
+    help: HelpType
+
+
 class AddKey(Fields):
     """Publish the keys of a node; the newest node that is neither retired nor compromised is in use.
 
@@ -200,7 +231,8 @@ class RemoveEndpoint(Fields):
 
 Restriction = RetireContact | RetireKey | CompromisedKey | RemoveEndpoint
 RESTRICTIVE = (RetireContact, RetireKey, CompromisedKey, RemoveEndpoint)
-Operation = PutContact | AddKey | PutEndpoint | Restriction
+Description = PutProfile | PutLegalFrame | PutMeasure | RemoveMeasure
+Operation = PutContact | AddKey | PutEndpoint | Description | Restriction
 
 
 class Update(Fields):

@@ -19,6 +19,7 @@ from globe_node.directory.publish import (
     update_authority,
 )
 from keys.node_keys import NodeKeys, OfficerKey
+from protocol.codes.help import HelpType
 from protocol.directory.contacts import (
     AuthorityKind,
     Channel,
@@ -26,9 +27,23 @@ from protocol.directory.contacts import (
     ContactPoint,
     ContactRole,
     Function,
+    Visibility,
     Weekday,
 )
 from protocol.directory.dsse import sign_statement
+from protocol.directory.profile.codes import Answer, EvidenceUse, NetworkRole, Possibility, Power, TreatyNeed
+from protocol.directory.profile.legal import DualCriminality, LegalFrame, Measure, UncacBasis
+from protocol.directory.profile.organisation import (
+    AuthorityChannel,
+    Documents,
+    Membership,
+    Office,
+    OpenPart,
+    Profile,
+    RoundTheClock,
+    ServiceLevel,
+)
+from protocol.directory.profile.provenance import Provenance
 from protocol.directory.replay import DirectoryState
 from protocol.directory.statements import (
     Admission,
@@ -142,7 +157,10 @@ def sample_contact(contact_id: str = "duty", **changes: object) -> ContactPoint:
         time_zone="Africa/Nairobi",
         working_days=(Weekday.MON, Weekday.TUE, Weekday.WED, Weekday.THU, Weekday.FRI),
         hours="08:00-16:30",
+        holidays="",
         channels=(Channel(kind=ChannelKind.NODE, address=""),),
+        nominated_by="",
+        visibility=Visibility.MEMBERS,
         valid_from=START.date() - timedelta(days=30),
         valid_to=None,
         confirmed_at=START.date() - timedelta(days=10),
@@ -214,3 +232,86 @@ def sample_network(
         state=state,
         endpoints={AuthorityId(name): url for name, url in zip(authorities, endpoints, strict=True)},
     )
+
+
+def sample_provenance(**changes: object) -> Provenance:
+    found = Provenance(
+        submitted_by="Registry office",
+        approved_by="Head of registry",
+        version=1,
+        confirmed_at=START.date() - timedelta(days=20),
+        next_confirmation=START.date() + timedelta(days=160),
+        source="Act 12, section 3",
+    )
+    return Provenance.model_validate({**dict(found), **changes})
+
+
+def sample_profile(**changes: object) -> Profile:
+    profile = Profile(
+        sub_jurisdiction="",
+        native_language="en",
+        transliterated="Sample Anti-Corruption Commission of Alpha",
+        functions=(Function.ASSET_RECOVERY, Function.LAW_ENFORCEMENT),
+        powers=(Power.INVESTIGATE, Power.BANK_ACCESS),
+        networks=(Membership(network="GLOBE", role=NetworkRole.MEMBER),),
+        languages_accepted=("en", "fr"),
+        languages_spoken=("en", "sw"),
+        translation="Court orders, into English",
+        office=Office(
+            time_zone="Africa/Nairobi",
+            working_days=(Weekday.MON, Weekday.TUE, Weekday.WED, Weekday.THU, Weekday.FRI),
+            hours="08:00-17:00",
+            holidays="KE",
+        ),
+        duty=RoundTheClock(available=True, how="Telephone of the duty desk"),
+        channels=(AuthorityChannel(kind=ChannelKind.NODE, address="", encryption="end to end"),),
+        service=ServiceLevel(ack_hours=24, answer_days=7, urgent_hours=8, voluntary=True),
+        documents=Documents(
+            guide_url="https://guide.example/xa", track_url="", law_links=("https://laws.example/act-12",)
+        ),
+        public=(OpenPart.OFFICE,),
+        provenance=sample_provenance(),
+    )
+    return Profile.model_validate({**dict(profile), **changes})
+
+
+def sample_legal(**changes: object) -> LegalFrame:
+    legal = LegalFrame(
+        treaty_needed=TreatyNeed.NO,
+        uncac_as_basis=UncacBasis(mla=Answer.YES, extradition=Answer.DEPENDS, confiscation=Answer.YES),
+        dual_criminality=DualCriminality(coercive=Answer.YES, non_coercive=Answer.NO),
+        evidence_threshold="Reasonable grounds to believe",
+        min_penalty="One year",
+        limitation_rules="",
+        bank_secrecy="No ground to refuse",
+        notify_subject="",
+        freeze_max_days=14,
+        ncb_confiscation=Answer.YES,
+        informal_use_as_evidence=EvidenceUse.CONSENT,
+        data_protection="",
+        death_penalty="",
+        interpol_allowed=Answer.YES,
+        e_signature="",
+        provenance=sample_provenance(),
+    )
+    return LegalFrame.model_validate({**dict(legal), **changes})
+
+
+def sample_measure(
+    help_type: HelpType = HelpType.BANK_DETAIL,
+    possible: Possibility = Possibility.MLA_ONLY,
+    **changes: object,
+) -> Measure:
+    measure = Measure(
+        help=help_type,
+        possible=possible,
+        receiving="",
+        executing="",
+        languages=("en",),
+        answer_days=60,
+        documents=("Certified copy of the order",),
+        requirements="Name the account or the period",
+        law_links=("https://laws.example/act-12",),
+        provenance=sample_provenance(),
+    )
+    return Measure.model_validate({**dict(measure), **changes})

@@ -20,7 +20,8 @@ from globe_node.cli.commands.keys import KeyFiles, open_root, root_options
 from globe_node.cli.directory_display import SEARCH_HEADINGS, print_entry, search_rows
 from globe_node.cli.invocation import Invocation, is_asked, json_option, pass_invocation, passphrase_option
 from globe_node.cli.output import is_fancy, note, print_fields, print_json, print_table
-from globe_node.directory.declaration import Declaration, operations_for, parse_contacts
+from globe_node.directory.declaration import Declaration, operations_for
+from globe_node.directory.declaration_file import Said, parse_declaration
 from globe_node.directory.publish import suspend_authority, update_in_parts
 from globe_node.errors import ExitCode, NotPermittedError, UsageError
 from globe_node.home import read_bounded, replace_private
@@ -200,14 +201,14 @@ class _Publishing:
 @command.command(
     epilog="""\b
 Examples:
-  globe-node directory publish --file contacts.toml
+  globe-node directory publish --file directory.toml
   globe-node directory publish --root-file /media/safe/root.sealed       new keys or endpoint
   globe-node directory publish --compromised KEY_ID --since 2026-03-01T00:00:00
 
 It compares what the directory says with the file, the node's keys and the endpoint of the
 settings, and publishes what differs. --compromised can't be taken back."""
 )
-@click.option("--file", type=_FILE, help="TOML file with all contact points of this authority.")
+@click.option("--file", type=_FILE, help="TOML file with what this authority tells about itself.")
 @click.option("--compromised", metavar="KEY_ID", help="Declare that somebody else may hold these keys.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Since when, in UTC.")
 @root_options
@@ -215,13 +216,13 @@ settings, and publishes what differs. --compromised can't be taken back."""
 @json_option
 @pass_invocation
 def publish(invocation: Invocation, /, **_options: object) -> None:
-    """Tell the network your contact points, node keys and endpoint."""
+    """Tell the network your contact points, profile, legal frame, node keys and endpoint."""
     asked = _Publishing(**click.get_current_context().params)
     if (asked.compromised is None) != (asked.since is None):
         raise UsageError("--compromised and --since go together", hint="Say which key, and since when.")
-    contacts = None
+    said = Said()
     if asked.file is not None:
-        contacts = parse_contacts(read_bounded(asked.file, MAX_BUNDLE_BYTES), str(asked.file))
+        said = parse_declaration(read_bounded(asked.file, MAX_BUNDLE_BYTES), str(asked.file))
     passphrase = invocation.passphrase(asked.passphrase_file, of="node keys")
     node_keys = keystore.open_node(invocation.home.node_keys, passphrase)
     backend = backend_of(invocation, asked.passphrase_file, node_keys)
@@ -234,7 +235,7 @@ def publish(invocation: Invocation, /, **_options: object) -> None:
             raise UsageError("no key of this authority", hint="See: globe-node directory show AUTHORITY")
         operations = [revocation(key_id, compromised_since=asked.since.replace(tzinfo=UTC))]
     else:
-        wanted = Declaration(contacts, node_keys, invocation.settings().peering.endpoint)
+        wanted = Declaration(said, node_keys, invocation.settings().peering.endpoint)
         operations = operations_for(wanted, entry, held.network, invocation.now())
     if operations:
         root = open_root(invocation, asked.key_files, passphrase)

@@ -8,21 +8,28 @@ import pytest
 
 from globe_node.directory.declaration import (
     IN_FLIGHT,
-    MAX_FILE_BYTES,
     Declaration,
     operations_for,
-    parse_contacts,
 )
+from globe_node.directory.declaration_file import MAX_FILE_BYTES, Said, parse_declaration
 from globe_node.errors import UsageError
 from keys.rotation import rotate_node_key
 from protocol.directory.entries import AuthorityEntry
 from protocol.directory.replay import DirectoryState
-from protocol.directory.statements import Operation, PutContact, RetireKey
+from protocol.directory.statements import Operation, PutContact, PutProfile, RetireKey
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId
 from tests.house.source import ROOT
 from tests.support.clock import START
-from tests.support.directory import certified_node_keys, sample_contact, sample_network, updated
+from tests.support.directory import (
+    certified_node_keys,
+    sample_contact,
+    sample_legal,
+    sample_measure,
+    sample_network,
+    sample_profile,
+    updated,
+)
 from tests.support.entropy import SeededEntropy
 from tests.support.identities import authority_root
 
@@ -63,22 +70,22 @@ def names(operations: list[Operation]) -> list[str]:
 
 
 def test_the_file_says_what_the_directory_says() -> None:
-    assert parse_contacts(TEXT.encode(), FILE) == [sample_contact()]
+    assert parse_declaration(TEXT.encode(), FILE) == Said(contacts=[sample_contact()])
 
 
 def test_what_holds_already_needs_no_operation() -> None:
-    declaration = Declaration([sample_contact()], NODE, NETWORK.endpoints[A])
+    declaration = Declaration(Said([sample_contact()]), NODE, NETWORK.endpoints[A])
     assert missing(declaration) == []
     assert missing(Declaration()) == []
 
 
 def test_contact_points_are_put_changed_and_retired() -> None:
-    found = missing(Declaration([sample_contact("new"), sample_contact("other")]))
+    found = missing(Declaration(Said([sample_contact("new"), sample_contact("other")])))
     assert names(found) == ["contact.put", "contact.put", "contact.retire"]
-    assert missing(Declaration([sample_contact(name="Another desk")])) == [
+    assert missing(Declaration(Said([sample_contact(name="Another desk")]))) == [
         PutContact(contact=sample_contact(name="Another desk"))
     ]
-    assert names(missing(Declaration([]))) == ["contact.retire"]
+    assert names(missing(Declaration(Said([])))) == ["contact.retire"]
 
 
 def test_an_endpoint_moves() -> None:
@@ -106,7 +113,7 @@ def test_new_keys_are_added_and_old_ones_retired_when_nothing_is_on_its_way() ->
         ("", "[[contact]]", ReasonCode.BAD_REQUEST),
         ("x = ", "not TOML", ReasonCode.BAD_REQUEST),
         ("contact = 1", "[[contact]]", ReasonCode.BAD_REQUEST),
-        ("contact = [1]", "[[contact]]", ReasonCode.BAD_REQUEST),
+        ("contact = [1]", "must be a table", ReasonCode.BAD_REQUEST),
         (TEXT + "[other]", "nothing else", ReasonCode.BAD_REQUEST),
         (TEXT + TEXT, "same id", ReasonCode.BAD_REQUEST),
         (TEXT.replace("role", "roll"), "contact duty: roll: no such member", ReasonCode.UNKNOWN_FIELD),
@@ -137,7 +144,7 @@ def test_new_keys_are_added_and_old_ones_retired_when_nothing_is_on_its_way() ->
 )
 def test_what_a_file_can_not_say(text: str, part: str, code: ReasonCode) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_contacts(text.encode(), FILE)
+        parse_declaration(text.encode(), FILE)
     assert str(caught.value).startswith(f"{FILE}: ")
     assert part in str(caught.value) + caught.value.hint
     assert caught.value.code is code
@@ -146,7 +153,7 @@ def test_what_a_file_can_not_say(text: str, part: str, code: ReasonCode) -> None
 def test_a_file_is_bounded_text() -> None:
     for data in (b"#" * (MAX_FILE_BYTES + 1), b"\xff"):
         with pytest.raises(UsageError):
-            parse_contacts(data, FILE)
+            parse_declaration(data, FILE)
 
 
 def test_keys_of_another_node_are_left_alone() -> None:
@@ -158,4 +165,61 @@ def test_keys_of_another_node_are_left_alone() -> None:
 def test_the_example_for_operators_holds() -> None:
     text = (ROOT / "docs" / "OPERATIONS.md").read_text("utf-8")
     (example,) = re.findall(r"```toml\n(\[\[contact\]\].*?)```", text, re.DOTALL)
-    assert [contact.id for contact in parse_contacts(example.encode(), FILE)] == ["duty"]
+    said = parse_declaration(example.encode(), FILE)
+    assert [contact.id for contact in said.contacts or ()] == ["duty"]
+    assert said.profile is not None
+    assert said.profile.public == ("office",)
+    assert [measure.help for measure in said.measures or ()] == ["BANK_DETAIL"]
+
+
+def test_what_is_told_is_published_once_and_counted() -> None:
+    said = Said(profile=sample_profile(), legal=sample_legal(), measures=[sample_measure()])
+    first = missing(Declaration(said))
+    assert names(first) == ["profile.put", "legal.put", "measure.put"]
+    state = NETWORK.state.apply(updated(NETWORK.state, A, *first))
+    assert missing(Declaration(said), state) == []
+    assert missing(Declaration(Said()), state) == []
+    (again,) = missing(Declaration(Said(profile=sample_profile(translation=""))), state)
+    assert isinstance(again, PutProfile)
+    assert again.profile.provenance.version == 2
+    assert names(missing(Declaration(Said(measures=[])), state)) == ["measure.remove"]
+
+
+PROFILE_TEXT = """
+[profile]
+functions = ["MLA"]
+languages_accepted = ["en"]
+office = {time_zone = "UTC", working_days = ["mon"]}
+provenance = {submitted_by = "Registry office", confirmed_at = 2026-02-20}
+[[measure]]
+help = "LAND"
+possible = "INFORMAL"
+provenance = {submitted_by = "Registry office", confirmed_at = 2026-02-20}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part", "code"),
+    [
+        ('functions = ["MLA"]', "", "profile: functions: a member is missing", ReasonCode.BAD_FIELD),
+        ("languages_accepted", "languages", "profile: languages: no such member", ReasonCode.UNKNOWN_FIELD),
+        ('"UTC"', '"../UTC"', "profile: office.time_zone: not a time zone", ReasonCode.BAD_FIELD),
+        ("working_days", "days", "profile: office: an unknown member", ReasonCode.UNKNOWN_FIELD),
+        ("[profile]", "[[profile]]", "profile: must be a table", ReasonCode.BAD_REQUEST),
+        ('"INFORMAL"', '"EASY"', "measure LAND: possible: must be 'NO'", ReasonCode.BAD_FIELD),
+        ("[[measure]]", "[measure]", "write [[measure]]", ReasonCode.BAD_REQUEST),
+        ('possible = "INFORMAL"', "", "measure LAND: possible: a member is missing", ReasonCode.BAD_FIELD),
+    ],
+)
+def test_what_a_profile_can_not_say(old: str, new: str, part: str, code: ReasonCode) -> None:
+    assert parse_declaration(PROFILE_TEXT.encode(), FILE).contacts is None
+    with pytest.raises(UsageError) as caught:
+        parse_declaration(PROFILE_TEXT.replace(old, new).encode(), FILE)
+    assert part in str(caught.value)
+    assert caught.value.code is code
+
+
+def test_one_kind_of_help_is_told_once() -> None:
+    measure = PROFILE_TEXT[PROFILE_TEXT.index("[[measure]]") :]
+    with pytest.raises(UsageError, match="two measures"):
+        parse_declaration((measure * 2).encode(), FILE)

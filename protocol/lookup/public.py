@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the public may see of an authority. Members see everything, so there is no view for them.
+
+1. Always public: who it is, for what, in which languages, in which networks, and where guides are.
+2. Public if its authority opened it: office hours, channels, duty, service level, legal frame, measures.
+3. A contact point is public if it says so itself. Keys and endpoints never are.
+"""
+
+from datetime import datetime
+
+from protocol.canonical import JSONObject, JSONValue
+from protocol.directory.contacts import Visibility
+from protocol.directory.entries import AuthorityEntry
+from protocol.directory.profile.organisation import OpenPart, Profile
+
+ALWAYS_PUBLIC = (
+    "sub_jurisdiction",
+    "native_language",
+    "transliterated",
+    "functions",
+    "powers",
+    "networks",
+    "languages_accepted",
+    "languages_spoken",
+    "documents",
+)
+"""Members of a profile that everybody may see."""
+_OF_PROFILE = (OpenPart.OFFICE, OpenPart.CHANNELS, OpenPart.DUTY, OpenPart.SERVICE)
+_PEOPLE = ("nominated_by",)
+"""Members of a contact point that stay among members."""
+
+
+def public_view(entry: AuthorityEntry, at: datetime) -> JSONObject:
+    """Return what anybody may see of an authority at a moment.
+
+    Spec: PROTOCOL.md section 10.9.
+    """
+    day = at.date()
+    contacts: list[JSONValue] = [
+        {name: value for name, value in contact.to_object().items() if name not in _PEOPLE}
+        for contact in entry.contacts
+        if contact.visibility is Visibility.PUBLIC and contact.is_valid_on(day)
+    ]
+    view: dict[str, JSONValue] = {
+        "authority": entry.authority,
+        "country": entry.country,
+        "names": dict(entry.names),
+        "kind": entry.kind.value,
+        "status": entry.status_at(at).value,
+        "contacts": contacts,
+    }
+    profile = entry.profile
+    if profile is None:
+        return view
+    view["profile"] = _public_profile(profile)
+    if OpenPart.LEGAL in profile.public and entry.legal is not None:
+        view["legal"] = entry.legal.to_object()
+    if OpenPart.MEASURES in profile.public:
+        view["measures"] = [measure.to_object() for measure in entry.measures]
+    return view
+
+
+def _public_profile(profile: Profile) -> JSONObject:
+    opened = [part.value for part in _OF_PROFILE if part in profile.public]
+    whole = profile.to_object()
+    shown = {name: whole[name] for name in (*ALWAYS_PUBLIC, *opened)}
+    return {**shown, "confirmed_at": profile.provenance.confirmed_at.isoformat()}
