@@ -32,7 +32,8 @@ from globe_node.store.instance import InstanceFile, Mark
 from keys.node_keys import NodeKeys
 from protocol.envelope import routing_id_of
 from protocol.identifiers import Digest
-from protocol.tlog.checkpoint import Checkpoint, sign_checkpoint
+from protocol.tlog.checkpoint import Checkpoint
+from protocol.tlog.cosignature import sign_checkpoint
 from protocol.tlog.merkle import leaf_hash
 
 SAMPLE = 100

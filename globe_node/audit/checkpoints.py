@@ -22,7 +22,8 @@ from globe_node.errors import StoreError
 from globe_node.store.door import Store, Transaction
 from globe_node.store.instance import Mark
 from protocol.errors import ReasonCode
-from protocol.tlog.checkpoint import Checkpoint, CheckpointSigner, sign_checkpoint
+from protocol.tlog.checkpoint import Checkpoint
+from protocol.tlog.cosignature import CheckpointSigner, sign_checkpoint
 from protocol.tlog.merkle import Frontier, leaf_hash, parse_frontier
 
 INTERVAL_SECONDS = 60.0

@@ -19,7 +19,7 @@ from globe_node.store.door import Transaction
 from globe_node.store.instance import Mark
 from protocol.audit.events import AuditEvent, EventKind
 from protocol.errors import RemoteProtocolError
-from protocol.tlog.checkpoint import CheckpointSigner, verifier_keys, verify_checkpoint
+from protocol.tlog.cosignature import CheckpointSigner, log_keys, verify_checkpoint
 from protocol.tlog.merkle import Frontier, leaf_hash, parse_frontier
 
 MAX_PROBLEMS = 100
@@ -255,8 +255,8 @@ class _ShardCheck:
 
     def _checkpoint(self, stored: StoredCheckpoint, root: bytes) -> None:
         try:
-            known = verifier_keys(self.shard.origin, self._signer)
-            found, _ = verify_checkpoint(stored.note.encode(), known, required=known)
+            known = log_keys(self.shard.origin, self._signer)
+            found = verify_checkpoint(stored.note.encode(), known, required=known).checkpoint
         except RemoteProtocolError as error:
             self._problem(None, f"checkpoint {stored.size} does not verify: {error}")
             return

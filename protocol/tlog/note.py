@@ -5,6 +5,7 @@
 2. A line of signature is taken whole or the note is refused: base64 in its one form, no spare blanks.
 3. A key is known by its name and its id; a line whose name or id differs is of somebody else, and ignored.
 4. We know three kinds of keys; a key of another kind is refused where it is configured.
+5. Every line by a known key must verify, or the note is refused; a note that nobody known signed is none.
 """
 
 import hashlib
@@ -12,8 +13,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
-from protocol.errors import LocalProtocolError, MalformedError, ReasonCode, UnsupportedVersionError
+from protocol.errors import (
+    LocalProtocolError,
+    MalformedError,
+    ReasonCode,
+    UnsupportedVersionError,
+    UntrustedError,
+)
 from protocol.octets import base64_text, parse_base64
 from protocol.signing import ed25519
 
@@ -25,6 +33,19 @@ _KEY_ID_BYTES = 4
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _LINE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+={0,2})")
 _VKEY = re.compile(r"([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
+
+
+class NoteSigner(Protocol):
+    """Holds an Ed25519 key that signs notes."""
+
+    @property
+    def ed25519_public_key(self) -> bytes:
+        """Raw public key, 32 bytes."""
+        ...
+
+    def sign_ed25519(self, message: bytes) -> bytes:
+        """Sign the message itself; 64 bytes."""
+        ...
 
 
 class KeyKind(IntEnum):
@@ -74,6 +95,13 @@ class NoteSignature:
         """Say whether the line claims to be by this key."""
         return self.key_id == key.key_id and self.name == key.name
 
+    def to_text(self) -> str:
+        """Write the line, with its newline.
+
+        Spec: C2SP signed-note 1.0, format.
+        """
+        return f"— {self.name} {base64_text(self.key_id + self.signature)}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -87,8 +115,18 @@ class Note:
 
         Spec: C2SP signed-note 1.0, format.
         """
-        lines = [f"— {line.name} {base64_text(line.key_id + line.signature)}\n" for line in self.signatures]
-        return f"{self.text}\n{''.join(lines)}".encode()
+        return f"{self.text}\n{''.join(line.to_text() for line in self.signatures)}".encode()
+
+    def with_signatures(self, more: Sequence[NoteSignature]) -> "Note":
+        """Return the note with these lines after its own; a line that is there already is not added.
+
+        Raises:
+            LocalProtocolError: more lines than a reader has to take.
+        """
+        lines = tuple(dict.fromkeys((*self.signatures, *more)))
+        if len(lines) > MAX_SIGNATURES:
+            raise LocalProtocolError("more signatures than a note may have")
+        return Note(self.text, lines)
 
 
 def verifier_key(name: str, kind: KeyKind, public_key: bytes) -> VerifierKey:
@@ -144,11 +182,36 @@ def signed_note(text: str, signatures: Sequence[NoteSignature]) -> Note:
     return Note(text, tuple(signatures))
 
 
+def sign_note(text: str, name: str, signer: NoteSigner) -> Note:
+    """Sign a text with an Ed25519 key (kind 0x01).
+
+    Raises:
+        LocalProtocolError: the text is not one a note can hold.
+        MalformedError: a name that no key can have.
+
+    Spec: C2SP signed-note 1.0, Ed25519 signatures.
+    """
+    key = verifier_key(name, KeyKind.ED25519, signer.ed25519_public_key)
+    return signed_note(text, [NoteSignature(name, key.key_id, signer.sign_ed25519(text.encode()))])
+
+
 def parse_note(data: bytes) -> Note:
     """Read a note; nothing of it is verified.
 
     Raises:
         MalformedError: not a note in every byte, or more signatures than anybody needs.
+
+    Spec: C2SP signed-note 1.0, format; PROTOCOL.md section 17.1.
+    """
+    text, lines = split_note(data)
+    return Note(text, parse_signatures(lines))
+
+
+def split_note(data: bytes) -> tuple[str, str]:
+    """Part the text of a note from its lines of signatures, which are not read yet.
+
+    Raises:
+        MalformedError: too long, not UTF-8, control characters, or no empty line before the last lines.
     """
     if len(data) > MAX_NOTE_BYTES:
         raise MalformedError("a note too long", code=ReasonCode.TOO_LARGE)
@@ -157,12 +220,50 @@ def parse_note(data: bytes) -> Note:
     except UnicodeDecodeError:
         raise MalformedError("a note that is not UTF-8", code=ReasonCode.BAD_FIELD) from None
     cut = whole.rfind("\n\n")
-    if _CONTROL.search(whole) or cut < 0 or not whole.endswith("\n"):
+    if _CONTROL.search(whole) or cut < 0:
         raise MalformedError("not a note", code=ReasonCode.BAD_FIELD)
-    lines = whole[cut + 2 :].split("\n")[:-1]
-    if not 1 <= len(lines) <= MAX_SIGNATURES:
-        raise MalformedError("a note with too few or too many signatures", code=ReasonCode.BAD_FIELD)
-    return Note(whole[: cut + 1], tuple(_signature(line) for line in lines))
+    return whole[: cut + 1], whole[cut + 2 :]
+
+
+def parse_signatures(lines: str) -> tuple[NoteSignature, ...]:
+    """Read lines of signatures: those of a note, or those that a witness answers with.
+
+    Raises:
+        MalformedError: not such lines in every character, none, or more than anybody needs.
+    """
+    if not lines.endswith("\n"):
+        raise MalformedError("not lines of signatures", code=ReasonCode.BAD_FIELD)
+    found = lines.split("\n")[:-1]
+    if len(found) > MAX_SIGNATURES:
+        raise MalformedError("a note with too many signatures", code=ReasonCode.TOO_LARGE)
+    return tuple(_signature(line) for line in found)
+
+
+def verify_note(data: bytes, known: Sequence[VerifierKey]) -> tuple[str, list[VerifierKey]]:
+    """Verify a note that is signed with Ed25519 (kind 0x01); not for checkpoints, which have more kinds.
+
+    Returns:
+        The text, and the known keys that signed it, in the order of their lines.
+
+    Raises:
+        MalformedError: not a note.
+        UntrustedError: a line by a known key does not verify, or there is none.
+        LocalProtocolError: a known key of another kind.
+
+    Spec: C2SP signed-note 1.0, signatures; PROTOCOL.md section 17.1.
+    """
+    if any(key.kind != KeyKind.ED25519 for key in known):
+        raise LocalProtocolError("a kind of key that signs checkpoints only")
+    note = parse_note(data)
+    message, found = note.text.encode(), dict[VerifierKey, None]()
+    for line in note.signatures:
+        for key in known:
+            if line.is_by(key):
+                ed25519.verify(key.public_key, message, line.signature)
+                found[key] = None
+    if not found:
+        raise UntrustedError("a note that nobody known has signed")
+    return note.text, list(found)
 
 
 def _signature(line: str) -> NoteSignature:

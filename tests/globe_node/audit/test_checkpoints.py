@@ -19,7 +19,8 @@ from globe_node.store.driver import driver_of
 from globe_node.store.instance import InstanceFile, Mark
 from protocol.errors import ReasonCode, UntrustedError
 from protocol.tlog import merkle
-from protocol.tlog.checkpoint import Checkpoint, verifier_keys, verify_checkpoint
+from protocol.tlog.checkpoint import Checkpoint
+from protocol.tlog.cosignature import log_keys, verify_checkpoint
 from protocol.tlog.merkle import leaf_hash
 from tests.support.audit import LOG_KEY, audit_log, event
 from tests.support.clock import FixedClock
@@ -52,8 +53,10 @@ async def test_a_checkpoint_is_signed_stored_and_marked() -> None:
     assert await signing.sign() == []
     await append(store, 2)
     (second,) = await signing.sign()
-    known = verifier_keys(ORIGIN, LOG_KEY)
-    found = [verify_checkpoint(note.encode(), known, required=known)[0] for note in await store.read(notes)]
+    known = log_keys(ORIGIN, LOG_KEY)
+    found = [
+        verify_checkpoint(note.encode(), known, required=known).checkpoint for note in await store.read(notes)
+    ]
     assert found == [first, second]
     assert high_water.marks() == {"audit/2026": Mark(7, second.root.hex())}
     await signing.verify_start()
