@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench bench-peers simulate mutants fuzz format requirements build clean
+.PHONY: help demo samples test check bench bench-peers simulate mutants fuzz format requirements build clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,9 @@ $(READY): requirements/dev.txt
 
 demo: $(READY) ## the main job as a story, on this machine
 	@$(BIN)/python -m demo $(ARGS)
+
+samples: $(READY) ## a bundle of invented authorities (ARGS="FILE --authorities 250 --contacts 2500 --seed 1")
+	@$(BIN)/python -m demo.samples $(ARGS)
 
 test: $(READY) ## every test
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
