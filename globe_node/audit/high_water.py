@@ -10,7 +10,7 @@ from typing import Protocol
 
 from globe_node.audit import records
 from globe_node.audit.records import Shard
-from globe_node.audit.tree import StoredTree
+from globe_node.audit.tree import stored_tree
 from globe_node.errors import StoreError
 from globe_node.store.door import Transaction
 from globe_node.store.instance import InstanceFile, Mark
@@ -92,7 +92,7 @@ def verify_mark(tx: Transaction, shard: Shard, mark: Mark | None) -> None:
             hint=_HINT,
             code=ReasonCode.RESTORE_DETECTED,
         )
-    if StoredTree(tx, shard.number).root_at(mark.size).hex() != mark.root:
+    if stored_tree(tx, shard.number, mark.size).root().hex() != mark.root:
         raise StoreError(
             f"the first {mark.size} entries of the audit log are not those that were signed",
             hint="run `globe-node audit verify`; keep the files",

@@ -113,11 +113,13 @@ def insert_nodes(tx: Transaction, shard: int, nodes: Sequence[tuple[int, int, by
     )
 
 
-def node(tx: Transaction, shard: int, level: int, position: int) -> bytes | None:
-    """Return the root of a complete subtree, if it is stored."""
-    sql = "SELECT hash FROM audit_node WHERE shard = ? AND level = ? AND position = ?"
-    row = _one(tx, sql, (shard, level, position))
-    return None if row is None else bytes(row[0])
+def nodes(tx: Transaction, shard: int, *, level: int, start: int, end: int) -> list[bytes]:
+    """Return the stored roots of complete subtrees `[start, end)` of a level, in order; gaps are left out."""
+    sql = (
+        "SELECT hash FROM audit_node WHERE shard = ? AND level = ? AND position >= ? AND position < ?"
+        " ORDER BY position"
+    )
+    return [bytes(row[0]) for row in driver_of(tx).execute(sql, (shard, level, start, end))]
 
 
 def node_rows(tx: Transaction, shard: int) -> list[tuple[int, int, bytes]]:

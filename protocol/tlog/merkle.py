@@ -1,27 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Merkle tree of a log: hashes, roots, and proofs made and checked. It stores nothing.
+"""The Merkle tree of a log: hashes, roots, and proofs checked. It stores nothing and makes no proof.
 
 1. A leaf is hashed after a zero byte, a node after a one byte: no leaf passes for a node.
 2. A tree of n leaves is split at the largest power of two below n.
 3. `Frontier` holds the roots of the complete subtrees along the right edge: enough to append and to tell the
    root, for any size, in at most 63 hashes.
-4. A proof is made from the roots of complete subtrees, which a `HashReader` returns; it is checked without.
+4. A proof is checked with nothing but the sizes, the roots and itself; a hash too many or too few is refused.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from protocol.errors import LocalProtocolError, MalformedError, UntrustedError
+from protocol.errors import MalformedError, UntrustedError
 
 HASH_BYTES = 32
 MAX_SIZE = (1 << 63) - 1
 """The largest size of a tree that C2SP formats can name."""
 TILE_LEVELS = 8
-"""Levels between the subtree roots that are worth storing: a store keeps one in 256 hashes."""
+"""Levels between the subtree roots that are worth storing: a tile holds 256 hashes of one of these levels."""
 
-HashReader = Callable[[int, int], bytes]
-"""Given level and index, the root over the leaves `[index << level, (index + 1) << level)`, all present."""
 NodeListener = Callable[[int, int, bytes], None]
 """Told level, index and root of a subtree that has just become complete."""
 
@@ -115,65 +113,6 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     return Frontier().append(leaf_hashes).root()
 
 
-def range_root(start: int, end: int, read: HashReader) -> bytes:
-    """Return the root of the leaves `[start, end)`, which must be a node of some tree."""
-    width = end - start
-    if width < 1 or start % (1 << (width - 1).bit_length()):
-        raise LocalProtocolError("not a subtree")
-    if width & (width - 1) == 0:
-        level = width.bit_length() - 1
-        return read(level, start >> level)
-    middle = start + _split(width)
-    return node_hash(range_root(start, middle, read), range_root(middle, end, read))
-
-
-def inclusion_proof(index: int, size: int, read: HashReader) -> list[bytes]:
-    """Prove that a leaf is in a tree.
-
-    Returns:
-        Sibling hashes, nearest the leaf first.
-
-    Spec: RFC 9162 section 2.1.3.1.
-    """
-    if not 0 <= index < size:
-        raise LocalProtocolError("no such leaf in a tree of this size")
-    proof: list[bytes] = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            proof.append(range_root(middle, end, read))
-            end = middle
-        else:
-            proof.append(range_root(start, middle, read))
-            start = middle
-    proof.reverse()
-    return proof
-
-
-def consistency_proof(old: int, new: int, read: HashReader) -> list[bytes]:
-    """Prove that a tree continues an earlier one.
-
-    Spec: RFC 9162 section 2.1.4.1.
-    """
-    if not 0 < old <= new:
-        raise LocalProtocolError("a tree continues only one that is not larger, and not empty")
-    proof: list[bytes] = []
-    start, end, whole = 0, new, True
-    while old < end:
-        middle = start + _split(end - start)
-        if old <= middle:
-            proof.append(range_root(middle, end, read))
-            end = middle
-        else:
-            proof.append(range_root(start, middle, read))
-            start, whole = middle, False
-    if not whole:
-        proof.append(range_root(start, end, read))
-    proof.reverse()
-    return proof
-
-
 def verify_inclusion(leaf: bytes, index: int, *, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """Check that a leaf is in the tree with this root.
 
@@ -188,7 +127,7 @@ def verify_inclusion(leaf: bytes, index: int, *, size: int, proof: Sequence[byte
         MalformedError: the proof has the wrong length for this index and size.
         UntrustedError: it leads to another root.
 
-    Spec: RFC 9162 section 2.1.3.2; PROTOCOL.md section 13.
+    Spec: RFC 9162 section 2.1.3.2; PROTOCOL.md section 17.4.
     """
     if not 0 <= index < size <= MAX_SIZE:
         raise MalformedError("no such leaf in a tree of this size")
@@ -214,7 +153,7 @@ def verify_consistency(
         MalformedError: the proof has the wrong length for these sizes, or the earlier tree is empty.
         UntrustedError: it leads to another root.
 
-    Spec: RFC 9162 section 2.1.4.2; PROTOCOL.md section 13.
+    Spec: RFC 9162 section 2.1.4.2; PROTOCOL.md section 17.4.
     """
     if not 0 < old <= new <= MAX_SIZE:
         raise MalformedError("a tree continues only one that is not larger, and not empty")
@@ -245,11 +184,6 @@ def verify_consistency(
         after = node_hash(sibling, after)
     if before != old_root or after != new_root:
         raise UntrustedError("a consistency proof that leads to another root")
-
-
-def _split(width: int) -> int:
-    """Return the largest power of two below a width, or 1."""
-    return 1 << max((width - 1).bit_length() - 1, 0)
 
 
 def _split_of_proof(index: int, size: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from globe_node.audit import records
 from globe_node.audit.checkpoints import Checkpoints
 from globe_node.audit.high_water import FileHighWater, HighWater, MemoryHighWater
 from globe_node.audit.log import AuditLog
-from globe_node.audit.tree import StoredTree
+from globe_node.audit.tree import stored_tree
 from globe_node.errors import StoreError
 from globe_node.store.door import InlineDoor, Store, Transaction
 from globe_node.store.driver import driver_of
@@ -234,7 +234,7 @@ async def test_the_loop_signs_at_every_tick_and_waits_out_a_full_disk() -> None:
 
 
 def root_at(tx: Transaction, size: int) -> bytes:
-    return StoredTree(tx, 1).root_at(size)
+    return stored_tree(tx, 1, size).root()
 
 
 async def test_proofs_come_from_the_stored_tree() -> None:
@@ -242,7 +242,7 @@ async def test_proofs_come_from_the_stored_tree() -> None:
     await append(store, 599)
 
     def check(tx: Transaction) -> None:
-        tree = StoredTree(tx, 1)
+        tree = stored_tree(tx, 1, 600)
         leaves = list(records.leaves(tx, 1, 0, 600))
         hashes = [leaf_hash(leaf) for leaf in leaves]
         for size in (0, 1, 255, 256, 300, 513, 600):
