@@ -30,6 +30,7 @@ MAX_SIGNATURES = 64
 """Lines of signatures; sixteen at least must be taken, and one line may have 3.3 kB."""
 MLDSA44_PUBLIC_KEY_BYTES = 1312
 _KEY_ID_BYTES = 4
+_NO_NAME = frozenset((*range(0x20), *range(0xD800, 0xE000)))
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _LINE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+={0,2})")
 _VKEY = re.compile(r"([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
@@ -167,8 +168,8 @@ def parse_verifier_key(text: str) -> VerifierKey:
 
 
 def is_key_name(name: str) -> bool:
-    """Say whether a text can name a key: not empty, no blanks, no plus, no control characters."""
-    return bool(name) and "+" not in name and not any(c.isspace() or ord(c) < 0x20 for c in name)
+    """Say whether a text can name a key: not empty, UTF-8, no blanks, no plus, no control characters."""
+    return bool(name) and not any(c.isspace() or c == "+" or ord(c) in _NO_NAME for c in name)
 
 
 def signed_note(text: str, signatures: Sequence[NoteSignature]) -> Note:
