@@ -18,7 +18,7 @@ from globe_node.delivery.clerk import unix_ms
 from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import records
 from globe_node.groups.book import GroupBook
-from globe_node.groups.hub import log_commit, verify_order
+from globe_node.groups.hub import log_commit, note_return, verify_order
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import equivocations
 from globe_node.groups.members.parcels import new_frame, outgoing_of
@@ -46,6 +46,7 @@ from protocol.groups.sealed import (
 from protocol.groups.testimony.form import authenticator_hash
 from protocol.groups.testimony.hub_receipt import HubReceipt, verify_hub_receipt, verify_outcome, verify_place
 from protocol.groups.testimony.joined import Joined, JoinedBy, confirms, sign_joined, verify_joined
+from protocol.groups.upkeep import returned_by
 from protocol.identifiers import AuthorityId, Digest, NodeName, require_owned
 from protocol.mls.group import Group, past_of
 from protocol.mls.joining import join
@@ -137,7 +138,8 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
     an epoch before we came in, or came back. Another one for a place that is taken proves that the hub lies:
     the proof is kept, and the group is `equivocated`.
 
-    One that has its place and can't be taken leads to nowhere: the group is `lost`, and joined again.
+    One that has its place and can't be taken leads to nowhere: the group is `lost`, and joined again. It is
+    lost too if somebody came from outside in our place.
 
     Raises:
         AwaitedGroupError: the epoch is not here yet.
@@ -170,7 +172,7 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
         lose(book, link)
         raise
     if outcome.group is None:
-        leave(book, link, still_belongs=_leaves_on_roster(outcome, book.bench.name.authority))
+        _go_out(book, link, outcome, parcel.commit)
         return link
     log_commit(book, link, group.epoch, parcel.commit, parcel.receipt)
     return book.enter(link, outcome.group, policy)
@@ -196,6 +198,16 @@ def leave(book: GroupBook, link: LinkRow, *, still_belongs: bool) -> None:
         book.put_link(replace(link, status=GroupStatus.ABSENT, changed_ms=book.now_ms))
     else:
         book.end(link.consultation)
+
+
+def _go_out(book: GroupBook, link: LinkRow, outcome: Committed, commit: bytes) -> None:
+    """Note that a commit took our leaf out: for another one of ours, or for good, or for a while."""
+    name = returned_by(commit)
+    if name == book.bench.name:  # we came from outside and have forgotten it; or somebody else has our keys
+        note_return(book, link, name, commit)
+        lose(book, link)
+        return
+    leave(book, link, still_belongs=_leaves_on_roster(outcome, book.bench.name.authority))
 
 
 def _leaves_on_roster(outcome: Committed, authority: AuthorityId) -> bool:

@@ -76,7 +76,7 @@ class Ring:
 
     def _found(self) -> None:
         for name in (B, C):
-            self._supply(name)
+            self.supply(name)
 
         def open_it(book: GroupBook) -> dict[AuthorityId, bytes]:
             link = hub.begin(book, self.opening.consultation, [A, B, C])
@@ -88,7 +88,8 @@ class Ring:
             envelope = parse_envelope(envelope_bytes(self.frame(A, EnvelopeClass.WELCOME).to_bytes(), sealed))
             self.at(name, partial(arriving.take_invitation, envelope=envelope))
 
-    def _supply(self, name: AuthorityId) -> None:
+    def supply(self, name: AuthorityId) -> None:
+        """Bring the hub key packages of a member."""
         giver, taker = self.houses[name], self.houses[A]
         request = taker.read(lambda tx: stock.next_request(taker.bench, tx, name))
         assert request is not None

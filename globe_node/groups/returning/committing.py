@@ -10,7 +10,8 @@ the hub; until then the group goes on in its epoch.
 3. Who is not in the tree any more has left, or waits for the hub to give it a new leaf.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from globe_node.groups import records
 from globe_node.groups.arriving import leave, note_equivocation, take_ordered
@@ -19,14 +20,15 @@ from globe_node.groups.hub import log_commit, verify_order
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import equivocations
 from globe_node.groups.packages.leaf_keys import current_leaf_key, draft_of, new_leaf_key
-from globe_node.groups.returning.wire import CommitAnswer, CommitRequest, InfoAnswer
+from globe_node.groups.returning.wire import CommitAnswer, CommitRequest, InfoAnswer, Place
 from protocol.errors import LocalProtocolError, UntrustedError
 from protocol.groups.membership import identity_in
 from protocol.groups.profile import parse_context_extensions
 from protocol.groups.sealed import OrderedCommit
 from protocol.groups.testimony.hub_receipt import verify_hub_receipt, verify_outcome, verify_place
+from protocol.groups.upkeep import returned_by
 from protocol.mls.commits import CommitDraft, create_commit, install
-from protocol.mls.group import Group
+from protocol.mls.group import Group, past_of
 from protocol.mls.joining import ExternalDraft, OpenGroup, join_externally, open_group_info
 from protocol.mls.suites import PRODUCT_SUITE
 
@@ -44,6 +46,15 @@ class Pending:
     request: CommitRequest
     next_group: Group = field(repr=False)
     certificates: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def is_return(self) -> bool:
+        """Whether it comes from outside."""
+        return returned_by(self.request.commit) is not None
+
+    def is_among(self, places: Iterable[Place]) -> bool:
+        """Say whether it has one of some places."""
+        return any(one.commit == self.request.commit for one in places)
 
 
 def renew(book: GroupBook, link: LinkRow) -> Pending:
@@ -134,9 +145,24 @@ def take_place(book: GroupBook, link: LinkRow, pending: Pending, answer: CommitA
         return note_equivocation(book, link, receipt, proof)
     group = book.group_of(link) if link.status is GroupStatus.OPEN else None
     if group is not None:
-        entered = install(group, entered, book.now_ms)
+        entered = _going_on(group, pending, book.now_ms)
     log_commit(book, link, epoch, commit, answer.receipt)
     return book.enter(link, entered, book.policy(pending.certificates))
+
+
+def _going_on(group: Group, pending: Pending, now_ms: int) -> Group:
+    """Return the epoch of our own commit, with what late messages of the epochs before need.
+
+    Who came back from outside may have been invited meanwhile, into the epoch that its commit ended.
+
+    Raises:
+        LocalProtocolError: the group is in another epoch by now.
+    """
+    if not pending.is_return:
+        return install(group, pending.next_group, now_ms)
+    if group.epoch + 1 != pending.next_group.epoch:
+        raise LocalProtocolError("a return into another epoch")
+    return replace(pending.next_group, past=past_of(group, now_ms))
 
 
 def catch_up(book: GroupBook, link: LinkRow, answer: CommitAnswer, own: Pending | None = None) -> LinkRow:

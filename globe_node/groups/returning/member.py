@@ -184,7 +184,7 @@ class Member:
             self._bench.faults.point("groups.commits.made")
             answer = await self._send(await self._link(consultation), made)
             if answer.receipt:
-                await self._take_place(consultation, made, answer, None)
+                await self._take_place(consultation, made, answer)
                 return True
             await self._catch_up(consultation, answer)
         return False
@@ -201,7 +201,7 @@ class Member:
             self._bench.faults.point("groups.commits.made")
             answer = await self._send(link, made)
             if answer.receipt:
-                await self._take_place(link.consultation, made, answer, JoinedBy.RESYNC)
+                await self._take_place(link.consultation, made, answer)
                 self._bench.log.info("came back into a group")
                 return True
             await self._give_up(link)
@@ -209,8 +209,8 @@ class Member:
 
     async def _ask_for_later(self, lacking: LinkRow) -> bool:
         consultation, hub, progress = lacking.consultation, _hub_of(lacking), False
-        while True:
-            request = LaterRequest(lacking.group_id, (await self._link(consultation)).epoch).to_bytes()
+        while (link := await self._link(consultation)).status is GroupStatus.OPEN:
+            request = LaterRequest(link.group_id, link.epoch).to_bytes()
             try:
                 answer = parse_commit_answer(await self._ask(hub, Operation.COMMITS, request))
             except PeerUnreachableError as error:
@@ -218,10 +218,10 @@ class Member:
                     await self._in_book(lambda book: arriving.lose(book, _require(book, consultation)))
                 raise
             if not answer.earlier:
-                return progress
+                break
             await self._catch_up(consultation, answer)
             progress = True
-            self._announce(None)
+        return progress
 
     async def _come_back_as_hub(self, link: LinkRow) -> bool:
         shown = await self._shown_by_all(link)
@@ -249,7 +249,7 @@ class Member:
             if not outgoing:
                 return None
             release(book, entered)
-            said = self._said(book, entered, JoinedBy.RESYNC)
+            said = self._said(book, entered)
             return enqueue(book.tx, [*outgoing, *said], book.now_ms)
 
         self._announce(await self._in_book(enter))
@@ -329,23 +329,24 @@ class Member:
 
     # --- in transactions --------------------------------------------------------------------------------
 
-    async def _take_place(
-        self, consultation: ConsultationId, made: Pending, answer: CommitAnswer, by: JoinedBy | None
-    ) -> None:
+    async def _take_place(self, consultation: ConsultationId, made: Pending, answer: CommitAnswer) -> None:
         def take(book: GroupBook) -> Queued | None:
             link = committing.take_place(book, _require(book, consultation), made, answer)
             if link.status is GroupStatus.EQUIVOCATED:
                 return None
             release(book, link)
-            if by is JoinedBy.RESYNC:
-                leaves.mark_resynced(book.tx, link.group_id, book.require_group(link).own_leaf)
-            return None if by is None else enqueue(book.tx, self._said(book, link, by), book.now_ms)
+            return self._say_returned(book, link) if made.is_return else None
 
         self._announce(await self._in_book(take))
 
-    def _said(self, book: GroupBook, link: LinkRow, by: JoinedBy) -> list[Outgoing]:
-        """Return what is said in a group that we came into."""
-        return [arriving.announcement(book, link, by), *self._returned(book, link)]
+    def _say_returned(self, book: GroupBook, link: LinkRow) -> Queued:
+        """Say to all members that we came back from outside."""
+        leaves.mark_resynced(book.tx, link.group_id, book.require_group(link).own_leaf)
+        return enqueue(book.tx, self._said(book, link), book.now_ms)
+
+    def _said(self, book: GroupBook, link: LinkRow) -> list[Outgoing]:
+        """Return what is said in a group that we came back into."""
+        return [arriving.announcement(book, link, JoinedBy.RESYNC), *self._returned(book, link)]
 
     def _announce(self, queued: Queued | None) -> None:
         """Let others go on with a group in a new epoch; after the commit."""
@@ -356,15 +357,24 @@ class Member:
 
     async def _catch_up(self, consultation: ConsultationId, answer: CommitAnswer) -> None:
         """Take what came first; a group that can't, as after a crash before our receipt came, is lost."""
+
+        def take(book: GroupBook) -> Queued | None:
+            link = _require(book, consultation)
+            own = pending.find(book, link)
+            link = committing.catch_up(book, link, answer, own)
+            release(book, link)
+            is_open = link.status is GroupStatus.OPEN
+            returned = is_open and own is not None and own.is_return and own.is_among(answer.earlier)
+            return self._say_returned(book, link) if returned else None
+
         try:
-            await self._in_book(
-                lambda book: release(book, _catching_up(book, _require(book, consultation), answer))
-            )
+            queued = await self._in_book(take)
         except NotKnownYetError:
             raise
         except RemoteProtocolError:
             await self._in_book(lambda book: arriving.lose(book, _require(book, consultation)))
             raise
+        self._announce(queued)
 
     async def _link(self, consultation: ConsultationId) -> LinkRow:
         found = await self._bench.store.look(lambda tx: records.links_of(tx, [consultation]))
@@ -381,17 +391,16 @@ class Member:
 
 
 def _returning(book: GroupBook, *, link: LinkRow, shown: InfoAnswer) -> Pending | None:
-    made = committing.come_back(book, _require(book, link.consultation), shown)
+    now = _require(book, link.consultation)
+    if now.status is not GroupStatus.LOST:  # invited meanwhile
+        return None
+    made = committing.come_back(book, now, shown)
     return None if made is None else pending.keep(book, made)
 
 
 def _renewing(book: GroupBook, *, consultation: ConsultationId) -> Pending:
     link = _require(book, consultation)
     return pending.find(book, link) or pending.keep(book, committing.renew(book, link))
-
-
-def _catching_up(book: GroupBook, link: LinkRow, answer: CommitAnswer) -> LinkRow:
-    return committing.catch_up(book, link, answer, pending.find(book, link))
 
 
 def release(book: GroupBook, link: LinkRow) -> None:

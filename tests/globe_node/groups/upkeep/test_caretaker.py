@@ -144,7 +144,7 @@ def test_a_member_that_was_taken_out_knows_it_and_comes_back_with_keys(ring: Rin
     for octets in ring.queued(A, C):
         ring.at(C, partial(arriving.follow, envelope=parse_envelope(octets)))
     assert ring.link(C).status is GroupStatus.ABSENT
-    ring._supply(C)
+    ring.supply(C)
     care = Care(ring, A)
     care.work()
     assert [(one.peer, one.result) for one in care.events] == [("xc-aco/main", "returned")]
@@ -175,7 +175,7 @@ def test_an_invitation_to_an_epoch_of_before_brings_nobody_back(ring: Ring) -> N
     ring.renew(B)
     ring.follow(C)
     ring.put_back(A, before)
-    ring._supply(C)
+    ring.supply(C)
 
     def invite(book: GroupBook) -> bytes:
         link = ring.link(A)
