@@ -4,7 +4,7 @@
 1. What is refused has changed nothing, but for a commit that the hub has given its place: a member that can't
    take that one has lost the group, and comes back into it.
 2. What belongs to a group or an epoch that is not here yet raises `AwaitedGroupError`: it is held and tried
-   again, never refused for that.
+   again, never refused for that. For a group that we have left, and whose secrets are gone, nothing waits.
 3. A message counts as its sender's only if the tree, the frame and the line name the same node.
 4. An invitation is taken from the hub of the group alone, for a consultation that the hub's authority has
    opened and that has no other group here. To a group that we know it brings us back, in a later epoch.
@@ -384,6 +384,8 @@ def _first_here(book: GroupBook, group: Group) -> int:
 def _group_for(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Group]:
     link = book.link_by_route(envelope.frame.routing_id)
     group = None if link is None else book.group_of(link)
+    if link is not None and group is None and link.status is GroupStatus.LEFT:
+        raise KeyGoneError("a group that we have left, and lost")
     if link is None or group is None:
         raise AwaitedGroupError
     return link, group

@@ -10,7 +10,9 @@ import pytest
 
 from globe_node.consultations import records
 from globe_node.consultations.drafting.drafts import DraftAttachment, Submitted
+from globe_node.consultations.drafting.membership import Change, draft_of
 from globe_node.groups.keeping import leave_out_secrets
+from globe_node.groups.links import GroupStatus
 from globe_node.groups.packages import records as package_records
 from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
@@ -43,6 +45,32 @@ async def test_a_restored_node_goes_on_with_its_consultation(town: Town) -> None
     await town.nodes[B].desk.submit(reply(asked, MessageType.ACK, ACK))
     await asyncio.sleep(300)
     assert len((await town.show(A, asked.consultation)).records) == 2
+
+
+def test_who_is_removed_after_it_lost_the_group_learns_that_it_has_left() -> None:
+    """The record that says so was sealed for a group that it can't read any more."""
+
+    async def main() -> None:
+        async with town(A, B, C) as nodes:
+            asked = await nodes.nodes[A].desk.submit(request(B, C))
+            await asyncio.sleep(30)
+            await nodes.nodes[B].parts.store.write(leave_out_secrets)
+            await nodes.kill(B)
+            change = Change(asked.consultation, (), (AuthorityId(B),), "It knows less.")
+            storage = nodes.nodes[A].parts.node_keys.storage
+            draft = await nodes.look(A, lambda tx: draft_of(tx, storage, AuthorityId(A), change))
+            await nodes.nodes[A].desk.submit(draft)
+            await asyncio.sleep(20)
+            await nodes.start(B)
+            await asyncio.sleep(600)
+            group = (await nodes.show(B, asked.consultation)).summary.group
+            assert group is not None
+            assert group.status is GroupStatus.LEFT
+            *_, change_seen = (await nodes.show(A, asked.consultation)).records
+            to_b = [one for one in change_seen.evidence if one.authority == B]
+            assert [one.reason for one in to_b if one.stage == "rejected"] == [ReasonCode.KEY_GONE]
+
+    run_virtual(main())
 
 
 @pytest.fixture

@@ -190,6 +190,16 @@ class Member:
         return False
 
     async def _come_back(self, link: LinkRow) -> bool:
+        try:
+            return await self._come_from_outside(link)
+        except PeerUnreachableError as error:
+            if error.code is not ReasonCode.ILLEGAL_MOVE:
+                raise
+        await self._in_book(lambda book: _left_meanwhile(book, _require(book, link.consultation)))
+        self._announce(None)
+        return True
+
+    async def _come_from_outside(self, link: LinkRow) -> bool:
         for _ in range(TRIES):
             made = await self._in_book(lambda book: pending.find(book, _require(book, link.consultation)))
             if made is None:
@@ -401,6 +411,14 @@ def _returning(book: GroupBook, *, link: LinkRow, shown: InfoAnswer) -> Pending 
 def _renewing(book: GroupBook, *, consultation: ConsultationId) -> Pending:
     link = _require(book, consultation)
     return pending.find(book, link) or pending.keep(book, committing.renew(book, link))
+
+
+def _left_meanwhile(book: GroupBook, link: LinkRow) -> None:
+    """Note that the hub took us out of a group for good while we had lost it."""
+    if link.status is GroupStatus.LOST:
+        records.drop_pending(book.tx, link.group_id, NO_EPOCH)
+        arriving.leave(book, link, still_belongs=False)
+        release(book, link)
 
 
 def release(book: GroupBook, link: LinkRow) -> None:

@@ -3,8 +3,8 @@
 
 1. A commit is processed in our own group, logged, receipted and queued for the others in one transaction; of
    two for one epoch the first one has the place, and its receipt is the only one that we ever sign for it.
-2. Who is not on the roster learns nothing, not even whether there is such a group. Members show the group to
-   its hub only.
+2. Who is not on the roster learns nothing, not even whether there is such a group; who was, learns that it is
+   not any more. Members show the group to its hub only.
 3. A commit counts as the peer's that the line names, or it is refused: nobody has a place kept for another.
 4. One member comes back from outside once a day and group, if it has spoken since; else after five minutes.
    What was placed already is answered from the log.
@@ -12,7 +12,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NoReturn
 
+from globe_node.delivery import outbox
 from globe_node.delivery.link import PeerIdentity
 from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import records
@@ -149,10 +151,21 @@ def show(book: GroupBook, peer: PeerIdentity, request: InfoRequest) -> InfoAnswe
 def _group_for(book: GroupBook, peer: PeerIdentity, group_id: bytes) -> tuple[LinkRow, Group]:
     """Return a group of which we are the hub and the peer a member."""
     link = _link_with(book, group_id)
-    is_ours = link is not None and link.hub == str(book.bench.name)
-    if link is None or not is_ours or peer.authority not in link.roster:
+    if link is None or link.hub != str(book.bench.name):
         raise UntrustedError("a group that is not this peer's")
+    if peer.authority not in link.roster:
+        _refuse_stranger(book, link, peer.authority)
     return link, _open_group(book, link)
+
+
+def _refuse_stranger(book: GroupBook, link: LinkRow, authority: AuthorityId) -> NoReturn:
+    """Refuse an authority that is not in a group of ours; tell it so if it was.
+
+    The record that removed it may have come after it had lost the group: nothing else would tell it.
+    """
+    if any(row.peer == authority for row in outbox.invitations(book.tx, link.routing_id)):
+        raise RemoteProtocolError("a group that this peer has left", code=ReasonCode.ILLEGAL_MOVE)
+    raise UntrustedError("a group that is not this peer's")
 
 
 def _group_shown_to(book: GroupBook, peer: PeerIdentity, group_id: bytes) -> tuple[LinkRow, Group]:
