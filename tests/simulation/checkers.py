@@ -84,6 +84,7 @@ class Seen(NamedTuple):
     record_hash: str
     envelope_id: EnvelopeId
     inbound: int
+    expires_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +298,7 @@ class Findings:
             return record is None or self._is_said_again(source, row, record, at_ms)
         if record is None:
             return False
-        is_over = at_ms >= row.deadline_ms
+        is_over = at_ms >= min(row.deadline_ms, record.expires_ms)  # what is said again lives on in its frame
         if row.reason == ReasonCode.SEQUENCE_GAP:
             return is_over or self._lacks_one_before(source, row, record)
         if row.reason == ReasonCode.REFUSED:
@@ -427,8 +428,8 @@ def findings(remains: Remains) -> Findings:
         ids = [row[0] for row in driver.execute("SELECT envelope_id FROM outbox WHERE operation = 0")]
         sent.update(((name, row.envelope_id, row.peer), row) for row in outbox.sent(tx, ids))
         sql = (
-            "SELECT record_id, consultation, author, author_seq, record_hash, envelope_id, direction"
-            " FROM record ORDER BY position"
+            "SELECT record_id, consultation, author, author_seq, record_hash, envelope_id, direction,"
+            " expires_ms FROM record ORDER BY position"
         )
         held[name] = [Seen(*row) for row in driver.execute(sql)]
         events[name] = recorded(tx, _log_of(remains, name))
