@@ -162,7 +162,8 @@ def cosign(
         at_seconds: now, in Unix time.
 
     Returns:
-        The Ed25519 line and the ML-DSA-44 line; without the latter if there are extension lines.
+        The Ed25519 line and the ML-DSA-44 line; without the latter if there are extension lines, or an origin
+        too long for it.
 
     Raises:
         LocalProtocolError: a time that no cosignature can have, or 0.
@@ -174,7 +175,7 @@ def cosign(
     plain, postquantum = witness_keys(name, signer)
     text = checkpoint.to_text()
     first = _timed(plain, at_seconds, signer.sign_ed25519(_timed_text(at_seconds, text)))
-    if checkpoint.extension:
+    if checkpoint.extension or len(checkpoint.origin.encode()) > MAX_NAME_BYTES:
         return (first,)
     message = cosigned_message(name, at_seconds, _whole(checkpoint))
     return first, _timed(postquantum, at_seconds, signer.sign_mldsa44(message))

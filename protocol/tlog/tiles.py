@@ -6,16 +6,18 @@ Not entries: see `bundles`. It fetches and stores nothing.
 1. Tile `n` of level `l` holds hashes `256 n` on of tree level `8 l`; a partial tile holds the first of them.
 2. Which tiles a tree has, and how wide they are, follows from its size; nobody needs a list.
 3. A tile that was fetched is believed only through what is checked against a signed root.
+4. A log appends with one partial tile a level, and looks at nothing left of them; it hands out each full tile
+   once, and the partial ones when a tree is signed.
 """
 
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode, UntrustedError
-from protocol.tlog.merkle import HASH_BYTES, MAX_SIZE, TILE_LEVELS
+from protocol.tlog.merkle import HASH_BYTES, MAX_SIZE, TILE_LEVELS, Frontier
 from protocol.tlog.proving import (
     Range,
     consistency_proof,
@@ -31,6 +33,7 @@ MAX_LEVEL = 63
 CACHED_TILES = 256
 """Tiles whose inner hashes are kept, 16 KiB each."""
 _PATH = re.compile(r"tile/(0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+_FULL_BYTES = TILE_WIDTH * HASH_BYTES
 _sha256 = hashlib.sha256
 
 
@@ -269,3 +272,74 @@ def inner_hashes(data: bytes, width: int) -> list[bytes]:
         data = b"".join([_sha256(b"\x01" + data[end - pair : end]).digest() for end in ends])
         rows.append(data)
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class TileEdge:
+    """What has to be known of a tree to append to it.
+
+    Attributes:
+        frontier: size and roots along the right edge.
+        rows: the hashes of the partial tile of each level, level 0 first; empty where there is none.
+    """
+
+    frontier: Frontier = field(default_factory=Frontier)
+    rows: tuple[bytes, ...] = ()
+
+    def append(self, leaf_hashes: Iterable[bytes]) -> "GrownEdge":
+        """Return the edge after these leaves, with the tiles that became full."""
+        leaves = tuple(leaf_hashes)
+        rows = [bytearray(row) for row in self.rows]
+        full: list[tuple[TileName, bytes]] = []
+
+        def put(level: int, index: int, found: bytes) -> None:
+            row_level = level // TILE_LEVELS
+            if row_level == len(rows):
+                rows.append(bytearray())
+            row = rows[row_level]
+            row += found
+            if len(row) == _FULL_BYTES:
+                full.append((TileName(row_level, index // TILE_WIDTH), bytes(row)))
+                row.clear()
+
+        frontier = self.frontier
+        for number, found in enumerate(leaves, frontier.size):
+            put(0, number, found)
+        frontier = frontier.append(leaves, put)
+        return GrownEdge(TileEdge(frontier, tuple(bytes(row) for row in rows)), tuple(full))
+
+    def partial_tiles(self) -> list[tuple[TileName, bytes]]:
+        """Return the partial tiles of this size, to be kept for whoever has a checkpoint of it.
+
+        Spec: C2SP tlog-tiles, partial tiles.
+        """
+        return [
+            (TileName(level, (self.frontier.size >> TILE_LEVELS * (level + 1)), len(row) // HASH_BYTES), row)
+            for level, row in enumerate(self.rows)
+            if row
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class GrownEdge:
+    """An edge after leaves were appended, and the tiles that became full by them, lower levels first."""
+
+    edge: TileEdge
+    full_tiles: tuple[tuple[TileName, bytes], ...]
+
+
+def edge_at(size: int, reader: TileReader) -> TileEdge:
+    """Read the edge of a tree back from its tiles.
+
+    Raises:
+        MalformedError: a tile of the wrong length.
+        LocalProtocolError: not the size of a tree.
+    """
+    tree = TiledTree(size, reader)
+    roots = tuple(tree.node(*node) for node in range_nodes(0, size)) if size else ()
+    rows, level = [], 0
+    while size >> TILE_LEVELS * level:
+        index = size >> TILE_LEVELS * (level + 1)
+        rows.append(tree.hashes(level, index))
+        level += 1
+    return TileEdge(Frontier(size, roots), tuple(rows))

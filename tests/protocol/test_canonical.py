@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from protocol import canonical, limits
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode
 from tests.support.refusals import value_or_reason
+from tests.support.vectors import vector_path
 
 TEXT = st.text(max_size=20).map(lambda text: unicodedata.normalize("NFC", text.replace("\0", "")))
 NAMES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=64)
@@ -91,6 +92,18 @@ def test_what_is_not_canonical_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError) as caught:
         canonical.parse(data, 1 << 20)
     assert caught.value.code is ReasonCode.BAD_JSON
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize("name", ["arrays", "french", "structures", "unicode", "values", "weird"])
+def test_what_rfc_8785_has_beyond_our_restricted_form_is_refused(name: str) -> None:
+    """All official cases have null, a fraction, a name that is empty or not ASCII, or text that is no NFC."""
+    for folder in ("input", "output"):
+        data = vector_path(f"translog/jcs/{folder}/{name}.json").read_bytes()
+        with pytest.raises(MalformedError):
+            canonical.parse(data, 1 << 20)
+        with pytest.raises(MalformedError):
+            canonical.read_json(data, 1 << 20)
 
 
 def test_more_bytes_than_allowed_are_refused_before_they_are_read() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import canonical, limits
+from protocol.directory import dsse
 from protocol.directory.dsse import (
     PAYLOAD_TYPE,
     SignedStatement,
@@ -26,6 +27,7 @@ from protocol.signing import labels
 from tests.support.directory import officers
 from tests.support.identities import officer_key
 from tests.support.refusals import refused, value_or_reason
+from tests.support.vectors import vector_json
 
 PAYLOAD = b'{"a":1}'
 ONE, TWO, THREE = (officer.signing for officer in officers())
@@ -41,6 +43,13 @@ def cover(**changes: Any) -> bytes:
 def test_the_encoding_that_is_signed() -> None:
     assert pae(b"hello") == b"DSSEv1 35 application/vnd.anp1.directory+json 5 hello"
     assert len(PAYLOAD_TYPE) == 35
+
+
+@pytest.mark.vectors
+def test_the_encoding_of_the_official_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = vector_json("translog/dsse/example.json")
+    monkeypatch.setattr(dsse, "PAYLOAD_TYPE", case["payloadType"])
+    assert pae(case["body"].encode()) == case["pae"].encode()
 
 
 def test_bytes_and_value_are_inverse() -> None:

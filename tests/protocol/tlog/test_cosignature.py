@@ -192,6 +192,8 @@ def test_names_that_ml_dsa_can_not_commit_to() -> None:
         sign_checkpoint(Checkpoint("a" * 256, 1, bytes(32)), KEY)
     with pytest.raises(MalformedError):
         cosign(OURS, "a" * 256, KEY, at_seconds=1)
+    assert len(cosign(Checkpoint("a" * 255, 1, bytes(32)), WITNESS, WITNESS_KEY, at_seconds=1)) == 2
+    assert len(cosign(Checkpoint("a" * 256, 1, bytes(32)), WITNESS, WITNESS_KEY, at_seconds=1)) == 1
 
 
 def test_a_key_of_the_wrong_kind_is_our_own_mistake() -> None:

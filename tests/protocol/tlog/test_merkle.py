@@ -82,9 +82,9 @@ def test_consistency_probes() -> None:
 
 
 @pytest.mark.vectors
-@pytest.mark.parametrize("kind", ["valid", "invalid"])
-def test_inclusion_cases_of_another_log(kind: str) -> None:
-    for case in vector_json(f"translog/sigsum/merkle-inclusion-{kind}.json"):
+@pytest.mark.parametrize("name", ["merkle-inclusion-valid", "merkle-inclusion-invalid"])
+def test_inclusion_cases_of_another_log(name: str) -> None:
+    for case in vector_json(f"translog/sigsum/{name}.json"):
         good = holds(
             lambda case=case: merkle.verify_inclusion(
                 b64(case["leaf_hash"]),
@@ -94,7 +94,7 @@ def test_inclusion_cases_of_another_log(kind: str) -> None:
                 root=b64(case["root_hash"]),
             )
         )
-        assert good is (kind == "valid"), case.get("comment")
+        assert good is not name.endswith("-invalid"), case.get("comment")
 
 
 @pytest.mark.vectors

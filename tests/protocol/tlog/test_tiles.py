@@ -20,12 +20,13 @@ from protocol.tlog.bundles import (
     write_bundle,
 )
 from protocol.tlog.checkpoint import parse_checkpoint
-from protocol.tlog.edge import TileEdge, edge_at
 from protocol.tlog.note import parse_note
 from protocol.tlog.tiles import (
     TileCache,
     TiledTree,
+    TileEdge,
     TileName,
+    edge_at,
     parse_tile_path,
     tiles_for_consistency,
     tiles_for_inclusion,
