@@ -16,7 +16,7 @@ from globe_node.errors import ExitCode, UsageError
 from protocol.canonical import JSONObject, moment_text
 from protocol.errors import MalformedError
 from protocol.evidence.bundle import MAX_EVIDENCE_BYTES
-from protocol.evidence.report import Check, Delivery, RecordFinding, Report
+from protocol.evidence.report import Check, Delivery, HubFinding, RecordFinding, Report
 from protocol.evidence.verify import verify_evidence
 from protocol.identifiers import Digest, parse_digest
 
@@ -36,7 +36,7 @@ Needs no node, no home folder and no network.""",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 def verify(file: Path, root: str, as_json: bool) -> int:
-    """Check every statement, record and receipt of a bundle, and say what each record's fate was."""
+    """Check every statement, record, receipt and proof of a bundle, and say what each record's fate was."""
     report = verify_evidence(_read(file), _fingerprint(root))
     if as_json:
         print_json(_report_object(report))
@@ -73,6 +73,12 @@ def _print_report(report: Report) -> None:
         print_text(f"{record.part}: {record.type} by {record.author}, number {record.author_seq}")
         for delivery in record.deliveries:
             print_text(f"  {_fate(delivery)}")
+    for hub in report.equivocations:
+        print_text("")
+        print_text(f"{hub.part}: the hub {hub.hub} GAVE ONE PLACE TWICE")
+        print_text(f"  epoch {hub.epoch} of group {hub.group}")
+        for commit, authenticator, at in hub.given:
+            print_text(f"  {moment_text(at)}: commit {commit}, authenticator {authenticator}")
     print_text("")
     failed = report.failed
     if failed:
@@ -96,6 +102,21 @@ def _report_object(report: Report) -> JSONObject:
         "failed": [check.name for check in report.failed],
         "checks": [_check_object(check) for check in report.checks],
         "records": [_record_object(record) for record in report.records],
+        "equivocations": [_hub_object(hub) for hub in report.equivocations],
+    }
+
+
+def _hub_object(hub: HubFinding) -> JSONObject:
+    return {
+        "part": hub.part,
+        "finding": "the hub gave one place twice",
+        "hub": str(hub.hub),
+        "group": hub.group,
+        "epoch": hub.epoch,
+        "given": [
+            {"commit": commit, "authenticator": authenticator, "at": moment_text(at)}
+            for commit, authenticator, at in hub.given
+        ],
     }
 
 

@@ -4,6 +4,7 @@
 1. Whoever exports discloses content: the entry in the audit log is durable before the file leaves.
 2. Records and receipts go out as they came in, octet for octet, with every statement of the directory, so
    that a reader needs nothing else but the network's fingerprint.
+3. With them go the proofs that a hub of the consultation gave one place twice, if there are any.
 """
 
 from hashlib import sha256
@@ -13,9 +14,10 @@ from globe_node.consultations.office import Office
 from globe_node.consultations.records import Direction, RecordRow
 from globe_node.consultations.resending import records as resends
 from globe_node.delivery import inbox, outbox
+from globe_node.groups.members.equivocations import proofs_about
 from globe_node.store.door import Transaction
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
-from protocol.evidence.bundle import EvidenceBundle, RecordEvidence
+from protocol.evidence.bundle import MAX_EVIDENCE_EQUIVOCATIONS, EvidenceBundle, RecordEvidence
 from protocol.identifiers import ConsultationId, EnvelopeId
 
 
@@ -46,7 +48,8 @@ class Exporter:
 
         def gather(tx: Transaction) -> bytes:
             found, receipts = self._gather(tx, consultation, with_attachments=with_attachments)
-            return EvidenceBundle(network, consultation, statements, found, receipts).to_bytes()
+            proofs = tuple(proofs_about(tx, consultation, MAX_EVIDENCE_EQUIVOCATIONS))
+            return EvidenceBundle(network, consultation, statements, found, receipts, proofs).to_bytes()
 
         bundle = await office.store.read(gather)  # in its thread: a long case takes seconds to write
         event = AuditEvent(

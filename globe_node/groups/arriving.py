@@ -157,7 +157,14 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
         proof = None if placed is None else equivocations.proof_of(book.bench, placed.receipt, parcel.receipt)
         if proof is not None:
             return note_equivocation(book, link, receipt, proof)
-    verify_place(receipt, hub=hub, group_id=link.group_id, epoch=group.epoch, commit=parcel.commit)
+    verify_place(
+        receipt,
+        hub=hub,
+        consultation=link.consultation,
+        group_id=link.group_id,
+        epoch=group.epoch,
+        commit=parcel.commit,
+    )
     verify_order(book, receipt)
     policy = replace(book.policy(parcel.certificates), at=receipt.created)
     try:
@@ -368,8 +375,15 @@ def _is_over(
         return (placed.octets, placed.receipt) == (parcel.commit, parcel.receipt)
     if receipt.epoch >= _first_here(book, group):
         return False
-    hub = parse_context_extensions(group.context.extensions).hub
-    verify_place(receipt, hub=hub, group_id=group.group_id, epoch=receipt.epoch, commit=parcel.commit)
+    extension = parse_context_extensions(group.context.extensions)
+    verify_place(
+        receipt,
+        hub=extension.hub,
+        consultation=extension.consultation,
+        group_id=group.group_id,
+        epoch=receipt.epoch,
+        commit=parcel.commit,
+    )
     return True
 
 

@@ -205,6 +205,7 @@ def receipt_for(bench: Workbench, entered: Group, commit: bytes, at: datetime) -
     return sign_hub_receipt(
         signer,
         HubReceipt(
+            consultation=parse_context_extensions(entered.context.extensions).consultation,
             group_id=entered.group_id,
             epoch=entered.epoch - 1,
             commit=commit_hash(commit),

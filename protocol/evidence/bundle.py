@@ -2,11 +2,11 @@
 """The file in which the evidence of one consultation is handed over. It judges nothing: `verify` does.
 
 1. Lines of UTF-8, each ended by a line feed. The head tells what follows and how many of each; then the
-   statements of the directory, the records and the receipts, one a line.
+   statements of the directory, the records, the receipts and the proofs against hubs, one a line.
 2. Every line is canonical JSON with exactly its members: no octet of a bundle is without meaning, so none
    can change unnoticed.
 3. Statements stand in an order in which they can be replayed; records are sorted by author, incarnation and
-   place in its chain; receipts by hash. Nothing stands twice.
+   place in its chain; receipts by hash; proofs by the place that was given twice. Nothing stands twice.
 4. Attachments may be left out one by one: size and hash of each are in its record.
 5. The file holds content in clear. Whoever makes one discloses it, and logs that.
 """
@@ -14,12 +14,14 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from typing import TypeVar
 
 from protocol import canonical, limits
 from protocol.canonical import JSONObject, JSONValue
 from protocol.directory.bundle import MAX_BUNDLE_STATEMENTS
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode, RemoteProtocolError
+from protocol.groups.testimony.hub_receipt import parse_equivocation, parse_hub_receipt
 from protocol.identifiers import (
     ConsultationId,
     Digest,
@@ -38,10 +40,14 @@ MAX_EVIDENCE_RECORDS = 10_000
 """Records of one consultation."""
 MAX_EVIDENCE_RECEIPTS = 100_000
 """Receipts for them."""
+MAX_EVIDENCE_EQUIVOCATIONS = 100
+"""Proofs that a hub gave one place of the consultation twice; one convicts it."""
 MAX_LINE_BYTES = 2 * 1024 * 1024
 """One record with all its attachments in base64."""
 
-_HEAD_MEMBERS = frozenset(("consultation", "format", "network", "receipts", "records", "statements"))
+_COUNTS = ("statements", "records", "receipts", "equivocations")
+"""Members of the head that say how many lines follow, in the order of those."""
+_HEAD_MEMBERS = frozenset(("consultation", "format", "network", *_COUNTS))
 _RECORD_MEMBERS = frozenset(("attachments", "record", "signature"))
 _MAX_HEAD_BYTES = 512
 
@@ -80,6 +86,7 @@ class EvidenceBundle:
         statements: the directory, the root of the network first.
         records: what was said.
         receipts: signed receipts for it.
+        equivocations: proofs that a hub of it gave one place twice, as octets.
     """
 
     network: Digest
@@ -87,9 +94,10 @@ class EvidenceBundle:
     statements: tuple[bytes, ...] = field(repr=False)
     records: tuple[RecordEvidence, ...] = field(repr=False)
     receipts: tuple[bytes, ...] = field(repr=False)
+    equivocations: tuple[bytes, ...] = field(default=(), repr=False)
 
     def to_bytes(self) -> bytes:
-        """Write the file; records and receipts are put in their order.
+        """Write the file; records, receipts and proofs are put in their order.
 
         Receipts that name no record of the bundle, such as for an envelope that was not opened, cannot be
         checked by a reader and are left out.
@@ -103,6 +111,7 @@ class EvidenceBundle:
             records = sorted(self.records, key=_record_place)
             hashes = {record_hash(record.record) for record in self.records}
             receipts = sorted(filter(partial(_names_one, hashes), self.receipts), key=_receipt_place)
+            proofs = sorted(self.equivocations, key=_equivocation_place)
         except RemoteProtocolError as error:
             raise LocalProtocolError(str(error), code=error.code) from None
         head: JSONObject = {
@@ -112,12 +121,14 @@ class EvidenceBundle:
             "statements": len(self.statements),
             "records": len(records),
             "receipts": len(receipts),
+            "equivocations": len(proofs),
         }
         lines = [
             canonical.to_bytes(head),
             *self.statements,
             *(_record_line(record) for record in records),
             *(canonical.to_bytes({"receipt": base64_text(receipt)}) for receipt in receipts),
+            *(canonical.to_bytes({"equivocation": base64_text(proof)}) for proof in proofs),
         ]
         data = b"".join(line + b"\n" for line in lines)
         try:
@@ -141,19 +152,21 @@ def parse_evidence(data: bytes) -> EvidenceBundle:
         raise _broken("bundle", "cut off")
     first, *lines = data[:-1].split(b"\n")
     head = _part("head", lambda: _read_head(first))
-    statements, records, receipts = (_count(head, name) for name in ("statements", "records", "receipts"))
-    if statements + records + receipts != len(lines):
+    counts = [_count(head, name) for name in _COUNTS]
+    if sum(counts) != len(lines):
         raise _broken("bundle", "not as many lines as its head says")
-    at_records, at_receipts = statements, statements + records
+    at_records, at_receipts, at_proofs, _ = accumulate(counts)
     bundle = EvidenceBundle(
         network=_part("head", lambda: parse_digest(_text(head, "network"))),
         consultation=_part("head", lambda: parse_consultation_id(_text(head, "consultation"))),
         statements=tuple(_each("statement", lines[:at_records], _read_statement)),
         records=tuple(_each("record", lines[at_records:at_receipts], _read_record)),
-        receipts=tuple(_each("receipt", lines[at_receipts:], _read_receipt)),
+        receipts=tuple(_each("receipt", lines[at_receipts:at_proofs], _read_receipt)),
+        equivocations=tuple(_each("equivocation", lines[at_proofs:], _read_equivocation)),
     )
     _verify_order("record", [_record_place(record) for record in bundle.records])
     _verify_order("receipt", [_receipt_place(receipt) for receipt in bundle.receipts])
+    _verify_order("equivocation", [_equivocation_place(proof) for proof in bundle.equivocations])
     return bundle
 
 
@@ -188,12 +201,22 @@ def _read_record(line: bytes) -> RecordEvidence:
 
 
 def _read_receipt(line: bytes) -> bytes:
-    value = canonical.parse_object(line, MAX_LINE_BYTES)
-    if value.keys() != {"receipt"}:
-        raise MalformedError("not the member of a receipt")
-    receipt = parse_base64(_text(value, "receipt"))
+    receipt = _read_single(line, "receipt")
     _receipt_place(receipt)
     return receipt
+
+
+def _read_equivocation(line: bytes) -> bytes:
+    proof = _read_single(line, "equivocation")
+    _equivocation_place(proof)
+    return proof
+
+
+def _read_single(line: bytes, name: str) -> bytes:
+    value = canonical.parse_object(line, MAX_LINE_BYTES)
+    if value.keys() != {name}:
+        raise MalformedError(f"not the member of this kind: {name}")
+    return parse_base64(_text(value, name))
 
 
 def _record_line(evidence: RecordEvidence) -> bytes:
@@ -220,6 +243,13 @@ def _receipt_place(receipt: bytes) -> str:
     return receipt_hash(parse_signed_receipt(receipt).receipt)
 
 
+def _equivocation_place(data: bytes) -> str:
+    """Return which place was given twice; one proof for each is enough."""
+    proof = parse_equivocation(data)
+    first, _ = parse_hub_receipt(proof.first), parse_hub_receipt(proof.second)
+    return f"{first.group_id.hex()} {first.epoch:016d} {first.hub}"
+
+
 def _verify_order(kind: str, places: Sequence[str]) -> None:
     if list(places) != sorted(set(places)):
         raise _broken(f"{kind}s", "not in their order, or one stands twice")
@@ -237,6 +267,7 @@ def _count(head: JSONObject, name: str) -> int:
         "statements": MAX_BUNDLE_STATEMENTS,
         "records": MAX_EVIDENCE_RECORDS,
         "receipts": MAX_EVIDENCE_RECEIPTS,
+        "equivocations": MAX_EVIDENCE_EQUIVOCATIONS,
     }
     count = head[name]
     if type(count) is not int or not 0 <= count <= most[name]:

@@ -12,9 +12,10 @@ from hashlib import sha256
 from itertools import groupby
 
 from protocol.errors import RemoteProtocolError
-from protocol.evidence.exhibits import Exhibit, Slip
+from protocol.evidence.exhibits import Accusation, Exhibit, Slip
 from protocol.evidence.parties import Parties, parties_of
 from protocol.evidence.report import Check, Delivery, Finding
+from protocol.groups.testimony.hub_receipt import verify_contradiction
 from protocol.identifiers import AuthorityId, ConsultationId, Digest, RecordId
 from protocol.receipts import DeliveryState, ReceiptEntry, advance
 
@@ -203,6 +204,26 @@ def scope_check(slip: Slip, records: Records) -> Check:
     if not covered:
         return slip.check("scope", Finding.FAILS, "it belongs to no record of the bundle")
     return slip.check("scope", Finding.HOLDS, f"{covered} of its entries are for records of the bundle")
+
+
+def accusation_check(accusation: Accusation, course: Course) -> Check:
+    """Check that a proof is about this consultation, and that its two receipts can't both be right.
+
+    Spec: PROTOCOL.md section 14.2.
+    """
+    hub = accusation.first.hub
+    if {accusation.first.consultation, accusation.second.consultation} != {course.consultation}:
+        return accusation.check("place", Finding.FAILS, "it belongs to another consultation")
+    if all(
+        hub.authority not in (one.content.author.authority, *one.content.recipients)
+        for one in course.records.values()
+    ):
+        return accusation.check("place", Finding.FAILS, f"{hub.authority} takes no part in it")
+    try:
+        verify_contradiction(accusation.first, accusation.second)
+    except RemoteProtocolError as error:
+        return accusation.check("place", Finding.FAILS, str(error))
+    return accusation.check("place", Finding.HOLDS, f"{hub} gave one place twice")
 
 
 def tellings_of(slips: Iterable[Slip]) -> Mapping[str, list[Telling]]:

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records and receipts of a bundle as values, with the name of their part. Read, not judged."""
+"""Records, receipts and proofs of a bundle as values, with the name of their part. Read, not judged."""
 
 from dataclasses import dataclass
 
 from protocol.evidence.bundle import EvidenceBundle, RecordEvidence
 from protocol.evidence.report import Check, Finding
+from protocol.groups.testimony.hub_receipt import (
+    EquivocationProof,
+    HubReceipt,
+    parse_equivocation,
+    parse_hub_receipt,
+)
 from protocol.identifiers import Digest
 from protocol.receipts import Receipt, SignedReceipt, parse_signed_receipt
 from protocol.record import Record, parse_record, record_hash
@@ -59,6 +65,27 @@ class Slip:
         return Check(self.part, subject, finding, detail)
 
 
+@dataclass(frozen=True, slots=True)
+class Accusation:
+    """One proof that a hub gave one place twice.
+
+    Attributes:
+        part: its name in the report.
+        proof: the two hub receipts as octets.
+        first: the first as values.
+        second: the second as values.
+    """
+
+    part: str
+    proof: EquivocationProof
+    first: HubReceipt
+    second: HubReceipt
+
+    def check(self, subject: str, finding: Finding, detail: str) -> Check:
+        """Return a check of this part."""
+        return Check(self.part, subject, finding, detail)
+
+
 def exhibits_of(bundle: EvidenceBundle) -> tuple[Exhibit, ...]:
     """Return the records of a bundle that `parse_evidence` has taken apart."""
     return tuple(
@@ -72,4 +99,13 @@ def slips_of(bundle: EvidenceBundle) -> tuple[Slip, ...]:
     return tuple(
         Slip(f"receipt {number}", parse_signed_receipt(receipt))
         for number, receipt in enumerate(bundle.receipts, 1)
+    )
+
+
+def accusations_of(bundle: EvidenceBundle) -> tuple[Accusation, ...]:
+    """Return the proofs against hubs in a bundle that `parse_evidence` has taken apart."""
+    proofs = (parse_equivocation(data) for data in bundle.equivocations)
+    return tuple(
+        Accusation(f"equivocation {number}", one, parse_hub_receipt(one.first), parse_hub_receipt(one.second))
+        for number, one in enumerate(proofs, 1)
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode, UntrustedError
-from protocol.identifiers import AuthorityId, ConsultationId, Digest
+from protocol.identifiers import AuthorityId, ConsultationId, Digest, NodeName
 from protocol.receipts import DeliveryState
 
 
@@ -92,6 +92,25 @@ class RecordFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class HubFinding:
+    """A hub that gave one place of a group of the consultation to two commits: its own receipts prove it.
+
+    Attributes:
+        part: its name in the checks.
+        hub: which node.
+        group: id of the group, 64 hex digits.
+        epoch: the epoch that both commits end.
+        given: hash of the commit, hash of the authenticator after it, and when; for each of the two.
+    """
+
+    part: str
+    hub: NodeName
+    group: str
+    epoch: int
+    given: tuple[tuple[Digest, Digest, datetime], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that was found.
 
@@ -99,11 +118,13 @@ class Report:
         consultation: which one, if the head could be read.
         checks: in the order of the bundle.
         records: in the order of the bundle; empty when reading ended before them.
+        equivocations: hubs that are convicted. That is no fault of the bundle: it holds all the same.
     """
 
     consultation: ConsultationId | None
     checks: tuple[Check, ...]
     records: tuple[RecordFinding, ...] = ()
+    equivocations: tuple[HubFinding, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -15,8 +15,9 @@ from datetime import datetime
 from protocol.directory.entries import AuthorityStatus, NodeEntry
 from protocol.directory.replay import DirectoryState
 from protocol.errors import RemoteProtocolError, UntrustedError
-from protocol.evidence.exhibits import Exhibit, Slip
+from protocol.evidence.exhibits import Accusation, Exhibit, Slip
 from protocol.evidence.report import Check, Finding
+from protocol.groups.testimony.hub_receipt import parse_hub_receipt, verify_hub_signature
 from protocol.identifiers import AuthorityId, Digest, KeyId, NodeId
 from protocol.receipts import receipt_hash
 from protocol.signing import labels
@@ -84,6 +85,27 @@ class Signers:
             return slip.check("signature", Finding.DISPUTED, "the key is compromised; it proves nothing")
         detail = f"{issuer.authority}, {len(content.entries)} entries{self._standing(issuer.authority)}"
         return slip.check("signature", Finding.HOLDS, detail)
+
+    def accusation(self, accusation: Accusation) -> Check:
+        """Verify the two hub receipts of a proof, and judge their keys.
+
+        Spec: PROTOCOL.md section 14.3.
+        """
+        for data in (accusation.proof.first, accusation.proof.second):
+            claimed = parse_hub_receipt(data)
+            hub = claimed.issuer
+            try:
+                node = self._node(hub.authority, hub.node, hub.key)
+                verify_hub_signature(data, node.signing)
+            except RemoteProtocolError as error:
+                return accusation.check("signature", Finding.FAILS, f"{claimed.hub}: {error}")
+            if not node.covers(claimed.created):
+                return accusation.check("signature", Finding.FAILS, "outside the time of its certificate")
+            if node.since is not None:
+                detail = "the key is compromised; it proves nothing"
+                return accusation.check("signature", Finding.DISPUTED, detail)
+        detail = f"{accusation.first.hub}{self._standing(accusation.first.issuer.authority)}"
+        return accusation.check("signature", Finding.HOLDS, detail)
 
     def _node(self, authority: AuthorityId, node: NodeId, key: KeyId) -> NodeEntry:
         entry = self._state.node_with_key(authority, key)

@@ -8,6 +8,8 @@ Trusts neither who made the file nor who handed it over. It does not judge what 
 3. Nothing that the records speak of may be missing, unless the exporter need not have had it: it was added
    later, or somebody was removed. What nobody refers to can still have been left out: only receipts and the
    other members can show that.
+4. That a hub gave one place twice changes nothing in what was said: records are signed apart from the group
+   that carried them. The report names the hub beside them.
 """
 
 from collections.abc import Mapping
@@ -19,6 +21,7 @@ from protocol.evidence.bundle import EvidenceBundle, parse_evidence
 from protocol.evidence.course import (
     Course,
     Telling,
+    accusation_check,
     chain_check,
     chains_of,
     contradiction_checks,
@@ -30,8 +33,8 @@ from protocol.evidence.course import (
     scope_check,
     tellings_of,
 )
-from protocol.evidence.exhibits import Exhibit, Slip, exhibits_of, slips_of
-from protocol.evidence.report import Check, Finding, RecordFinding, Report
+from protocol.evidence.exhibits import Accusation, Exhibit, Slip, accusations_of, exhibits_of, slips_of
+from protocol.evidence.report import Check, Finding, HubFinding, RecordFinding, Report
 from protocol.evidence.signers import Signers, earliest_receipts
 from protocol.identifiers import Digest
 
@@ -63,9 +66,11 @@ def verify_evidence(data: bytes, root: Digest) -> Report:
     course = course_of(bundle.consultation, exhibits)
     receipts, sound = _receipt_checks(signers, course, slips)
     records = _record_checks(signers, course, exhibits, sound)
+    accusations, convicted = _accusation_checks(signers, course, accusations_of(bundle))
     tellings = tellings_of(sound)
     findings = tuple(_finding(exhibit, tellings) for exhibit in exhibits)
-    return Report(bundle.consultation, (directory, *records, *receipts), findings)
+    checks = (directory, *records, *receipts, *accusations)
+    return Report(bundle.consultation, checks, findings, convicted)
 
 
 def _replayed(bundle: EvidenceBundle, root: Digest) -> tuple[DirectoryState | None, Check]:
@@ -101,6 +106,25 @@ def _receipt_checks(
             sound.append(slip)
     checks += contradiction_checks(tuple(sound))
     return checks, tuple(sound)
+
+
+def _accusation_checks(
+    signers: Signers, course: Course, accusations: tuple[Accusation, ...]
+) -> tuple[list[Check], tuple[HubFinding, ...]]:
+    """Check the proofs against hubs; return also the hubs that they convict."""
+    checks: list[Check] = []
+    convicted: list[HubFinding] = []
+    for one in accusations:
+        found = (signers.accusation(one), accusation_check(one, course))
+        checks += found
+        if all(check.ok for check in found):
+            convicted.append(_convicted(one))
+    return checks, tuple(convicted)
+
+
+def _convicted(one: Accusation) -> HubFinding:
+    given = tuple((each.commit, each.authenticator, each.created) for each in (one.first, one.second))
+    return HubFinding(one.part, one.first.hub, one.first.group_id.hex(), one.first.epoch, given)
 
 
 def _record_checks(

@@ -5,6 +5,7 @@ import asyncio
 
 import pytest
 
+from globe_node.consultations.export import Exporter
 from globe_node.delivery.outbox import Outgoing, enqueue
 from globe_node.errors import NotPermittedError
 from globe_node.groups import hub
@@ -14,6 +15,7 @@ from globe_node.store.door import Transaction
 from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode
+from protocol.evidence.verify import verify_evidence
 from protocol.identifiers import AuthorityId, ConsultationId
 from tests.support.bodies import OFFICE
 from tests.support.nodes import A, B, Town, in_town, reply, request
@@ -63,3 +65,8 @@ async def test_who_gets_two_commits_for_one_place_has_proof_and_says_no_more(nod
     with pytest.raises(NotPermittedError) as refused:
         await nodes.nodes[B].desk.submit(reply(asked, MessageType.ACK, ACK))
     assert refused.value.code is ReasonCode.EVIDENCE_INVALID
+    exporter = Exporter(nodes.nodes[B].office)
+    bundle = await exporter.export(asked.consultation, with_attachments=True, justification="TEST")
+    report = verify_evidence(bundle, nodes.network.fingerprint)
+    assert report.ok
+    assert [one.hub.authority for one in report.equivocations] == [A]

@@ -4,11 +4,13 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode
 from protocol.evidence.bundle import EvidenceBundle, RecordEvidence
+from protocol.groups.testimony.hub_receipt import EquivocationProof, HubReceipt, sign_hub_receipt
 from protocol.identifiers import (
     AuthorityId,
     ConsultationId,
@@ -20,6 +22,7 @@ from protocol.identifiers import (
     uuid7,
 )
 from protocol.interfaces import Signer
+from protocol.octets import Reader, Writer
 from protocol.receipts import Issuer, Receipt, ReceiptEntry, ReceiptStatus, SignedReceipt, receipt_hash
 from protocol.record import Attachment, Author, Record, SignedRecord, record_hash
 from protocol.signing import labels
@@ -172,6 +175,49 @@ def consulted(case: CaseFile) -> CaseFile:
     case.receipt(B, request, at=START + timedelta(minutes=12), status=ReceiptStatus.READ)
     case.receipt(A, acknowledged, question, answer, at=START + timedelta(minutes=13))
     return case
+
+
+def hub_receipt_of(
+    consultation: ConsultationId, *, by: Hand | None = None, label_key: Signer | None = None, **changes: Any
+) -> bytes:
+    """A receipt of the hub A for a commit in the group of a consultation.
+
+    Args:
+        consultation: which.
+        by: who is named as the hub.
+        label_key: who signs, if somebody else.
+        changes: made before it is signed.
+    """
+    signer = by or hand(A)
+    receipt = HubReceipt(
+        consultation=consultation,
+        group_id=sha256(b"group").digest(),
+        epoch=3,
+        commit=record_hash(b"a commit"),
+        authenticator=record_hash(b"an authenticator"),
+        created=START + timedelta(minutes=5),
+        issuer=Issuer(A, signer.node, signer.signing.key_id),
+    )
+    octets = sign_hub_receipt(signer.signing, replace(receipt, **changes))
+    if label_key is None:
+        return octets
+    reader = Reader(octets)
+    version, body = reader.u8(), reader.op(4096)
+    return Writer().u8(version).op(body).op(label_key.sign(labels.HUB_RECEIPT, body)).to_bytes()
+
+
+def paired(one: bytes, other: bytes) -> bytes:
+    """Two hub receipts in the form of a proof, whether or not they prove anything."""
+    return EquivocationProof(*sorted((one, other))).to_bytes()
+
+
+@lru_cache(maxsize=1)
+def accused_bundle() -> bytes:
+    """The file of one whole consultation, with the proof that its hub gave one place twice."""
+    case = consulted(CaseFile(sample_network((A, B))))
+    one = hub_receipt_of(case.consultation)
+    other = hub_receipt_of(case.consultation, commit=record_hash(b"another commit"))
+    return case.bundle(equivocations=(paired(one, other),)).to_bytes()
 
 
 @lru_cache(maxsize=1)

@@ -39,6 +39,7 @@ def issuer(authority: str = "xa-acc", node: str = "main") -> Issuer:
 
 def hub_receipt(**changes: Any) -> HubReceipt:
     receipt = HubReceipt(
+        consultation=CONSULTATION,
         group_id=GROUP,
         epoch=3,
         commit=commit_hash(COMMIT),

@@ -311,6 +311,7 @@ def said(maker: Maker, label: str, members: dict[str, JSONValue], by: AuthorityI
 
 def hub_receipts(before: Document) -> Document:
     members: dict[str, JSONValue] = {
+        "consultation": "019f1d03-8dc1-7000-8000-000000000001",
         "group": GROUP,
         "epoch": 3,
         "commit": sha256(COMMIT).hexdigest(),
@@ -320,6 +321,9 @@ def hub_receipts(before: Document) -> Document:
     data, other = made(), made(commit=sha256(b"another").hexdigest())
     elsewhere = made(authenticator=sha256(b"elsewhere").hexdigest())
     next_epoch = made(epoch=4, commit=sha256(b"another").hexdigest())
+    other_matter = made(
+        consultation="019f1d03-8dc1-7000-8000-000000000002", commit=sha256(b"another").hexdigest()
+    )
     now = {"at": canonical.moment_text(START), "directory": "listed"}
     receipt, proof = {"kind": "receipt", **now}, {"kind": "equivocation", **now}
 
@@ -333,6 +337,7 @@ def hub_receipts(before: Document) -> Document:
         good("another receipt for the same place", other, **receipt),
         good("the same commit, another outcome", elsewhere, **receipt),
         good("the next place", next_epoch, **receipt),
+        good("a place of another consultation", other_matter, **receipt),
         good("by a key that was retired", data, **{**receipt, "directory": "retired"}),
         bad(
             "by a key that is compromised",
@@ -347,10 +352,12 @@ def hub_receipts(before: Document) -> Document:
         bad("a key of another authority", made(issuer=key_of_b), ReasonCode.REFUSED, **receipt),
         bad("an epoch below 0", made(epoch=-1), ReasonCode.BAD_FIELD, **receipt),
         bad("an epoch as text", made(epoch="3"), ReasonCode.BAD_FIELD, **receipt),
+        bad("no consultation", made(consultation="x"), ReasonCode.BAD_FIELD, **receipt),
         bad("a group of 31 octets", made(group=GROUP[2:]), ReasonCode.BAD_FIELD, **receipt),
         bad("a member more", made(hub="x"), ReasonCode.UNKNOWN_FIELD, **receipt),
         good("two commits in one place", pair(data, other), **proof, hub="xa-acc/main"),
         good("two outcomes of one commit", pair(data, elsewhere), **proof, hub="xa-acc/main"),
+        bad("two consultations", pair(data, other_matter), ReasonCode.REFUSED, **proof),
         bad("two places", pair(data, next_epoch), ReasonCode.REFUSED, **proof),
         bad("in another order", turned, ReasonCode.BAD_CONTENT, **proof),
         bad("the same twice", EquivocationProof(data, data).to_bytes(), ReasonCode.BAD_CONTENT, **proof),

@@ -64,6 +64,15 @@ def keep(
     bench.audit.append(tx, [alarm])
 
 
+def proofs_about(tx: Transaction, consultation: ConsultationId, limit: int) -> list[bytes]:
+    """Return some proofs about the groups that a consultation has had, the oldest first."""
+    sql = (
+        "SELECT e.proof FROM group_equivocation AS e JOIN group_link AS l ON l.group_id = e.group_id"
+        " WHERE l.consultation = ? ORDER BY e.stored_ms, e.group_id, e.epoch LIMIT ?"
+    )
+    return [row[0] for row in driver_of(tx).execute(sql, (consultation, limit))]
+
+
 def proofs_of(tx: Transaction, group_id: bytes) -> list[EquivocationRow]:
     """Return the proofs about a group, in the order of its epochs."""
     sql = "SELECT group_id, epoch, proof, stored_ms FROM group_equivocation WHERE group_id = ? ORDER BY epoch"

@@ -136,7 +136,14 @@ def take_place(book: GroupBook, link: LinkRow, pending: Pending, answer: CommitA
     receipt = verify_hub_receipt(answer.receipt, book.bench.register.state, book.bench.clock.now())
     epoch = entered.epoch - 1
     hub = parse_context_extensions(entered.context.extensions).hub
-    verify_place(receipt, hub=hub, group_id=link.group_id, epoch=epoch, commit=commit)
+    verify_place(
+        receipt,
+        hub=hub,
+        consultation=link.consultation,
+        group_id=link.group_id,
+        epoch=epoch,
+        commit=commit,
+    )
     verify_order(book, receipt)
     verify_outcome(receipt, entered.epoch_authenticator)
     placed = records.commit_at(book.tx, link.group_id, epoch)

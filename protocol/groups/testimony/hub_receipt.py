@@ -30,15 +30,16 @@ from protocol.groups.testimony.form import (
     sign_testimony,
     verify_testimony,
 )
-from protocol.identifiers import Digest, NodeName
+from protocol.identifiers import ConsultationId, Digest, NodeName, parse_consultation_id
 from protocol.interfaces import Signer
 from protocol.octets import Reader, Writer
 from protocol.receipts import Issuer
+from protocol.signing.composite import PublicKey
 from protocol.signing.labels import HUB_RECEIPT
-from protocol.signing.signed_object import VERSION, Members, parse_signed
+from protocol.signing.signed_object import VERSION, Members, parse_signed, verify_signed
 
 _KIND = kind_of_testimony(
-    "a hub receipt", HUB_RECEIPT, frozenset(("group", "epoch", "commit", "authenticator"))
+    "a hub receipt", HUB_RECEIPT, frozenset(("consultation", "group", "epoch", "commit", "authenticator"))
 )
 MAX_HUB_RECEIPT_BYTES = _KIND.max_bytes
 
@@ -48,6 +49,7 @@ class HubReceipt:
     """The place of a commit.
 
     Attributes:
+        consultation: the consultation that the group is for.
         group_id: the group, 32 bytes.
         epoch: the epoch that the commit ends.
         commit: SHA-256 of the commit, as sent (an MLSMessage), hex.
@@ -58,6 +60,7 @@ class HubReceipt:
     Spec: PROTOCOL.md section 16.5.
     """
 
+    consultation: ConsultationId
     group_id: bytes
     epoch: int
     commit: Digest
@@ -88,6 +91,7 @@ def sign_hub_receipt(hub_signer: Signer, receipt: HubReceipt) -> bytes:
         _KIND,
         hub_signer,
         {
+            "consultation": receipt.consultation,
             "group": receipt.group_id.hex(),
             "epoch": receipt.epoch,
             "commit": receipt.commit,
@@ -122,23 +126,44 @@ def verify_hub_receipt(data: bytes, directory: DirectoryState, now: datetime) ->
     return verify_testimony(_KIND, data, _read, directory, now)
 
 
-def verify_place(receipt: HubReceipt, *, hub: NodeName, group_id: bytes, epoch: int, commit: bytes) -> None:
+def verify_hub_signature(data: bytes, public_key: PublicKey) -> None:
+    """Check that a key has signed a hub receipt; whose key it was, and when, is judged by the caller.
+
+    Raises:
+        MalformedError: cut off, too long, or not canonical.
+        UntrustedError: the signature fails.
+
+    Spec: PROTOCOL.md section 16.5.
+    """
+    verify_signed(_KIND, parse_signed(_KIND, data), public_key)
+
+
+def verify_place(
+    receipt: HubReceipt,
+    *,
+    hub: NodeName,
+    consultation: ConsultationId,
+    group_id: bytes,
+    epoch: int,
+    commit: bytes,
+) -> None:
     """Check that a verified receipt gives a commit the place that comes next.
 
     Args:
         receipt: a receipt whose signature holds.
         hub: the hub of the group, as the extension names it in this epoch.
+        consultation: the consultation that it is for.
         group_id: the group.
         epoch: the epoch that we are in.
         commit: the commit, as received.
 
     Raises:
-        UntrustedError: by another node than the hub, or for another group, epoch or commit.
+        UntrustedError: by another node than the hub, or for another consultation, group, epoch or commit.
 
     Spec: PROTOCOL.md section 16.5.
     """
-    place = (receipt.hub, receipt.group_id, receipt.epoch, receipt.commit)
-    if place != (hub, group_id, epoch, commit_hash(commit)):
+    place = (receipt.hub, receipt.consultation, receipt.group_id, receipt.epoch, receipt.commit)
+    if place != (hub, consultation, group_id, epoch, commit_hash(commit)):
         raise UntrustedError("a hub receipt for another place")
 
 
@@ -232,14 +257,30 @@ def verify_equivocation(proof: EquivocationProof, directory: DirectoryState, now
     """
     first = verify_hub_receipt(proof.first, directory, now)
     second = verify_hub_receipt(proof.second, directory, now)
-    same_place = (first.hub, first.group_id, first.epoch) == (second.hub, second.group_id, second.epoch)
+    verify_contradiction(first, second)
+    return first.hub
+
+
+def verify_contradiction(first: HubReceipt, second: HubReceipt) -> None:
+    """Check that two receipts, whose signatures hold, can't both be right.
+
+    Raises:
+        UntrustedError: by two hubs, for two places, or for the same commit with the same outcome.
+
+    Spec: PROTOCOL.md section 16.5.
+    """
+    same_place = _place_of(first) == _place_of(second)
     if not same_place or (first.commit, first.authenticator) == (second.commit, second.authenticator):
         raise UntrustedError("two hub receipts that do not contradict each other")
-    return first.hub
+
+
+def _place_of(receipt: HubReceipt) -> tuple[object, ...]:
+    return receipt.hub, receipt.consultation, receipt.group_id, receipt.epoch
 
 
 def _read(members: Members) -> HubReceipt:
     return HubReceipt(
+        consultation=parse_consultation_id(members.text("consultation")),
         group_id=group_id_of(members),
         epoch=members.count("epoch"),
         commit=digest_of(members, "commit"),

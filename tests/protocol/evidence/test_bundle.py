@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from protocol.errors import LocalProtocolError, MalformedError, ReasonCode
 from protocol.evidence.bundle import EvidenceBundle, RecordEvidence, parse_evidence
+from protocol.groups.testimony.hub_receipt import EquivocationProof, parse_equivocation
+from protocol.octets import base64_text
 from tests.support.directory import sample_network
-from tests.support.evidence import A, B, CaseFile, consulted, sample_bundle
+from tests.support.evidence import A, B, CaseFile, accused_bundle, consulted, sample_bundle
 from tests.support.refusals import value_or_reason
 
 STATEMENTS = len(sample_network((A, B)).statements)
@@ -88,6 +90,8 @@ def in_line(number: int, old: bytes, new: bytes) -> Callable[[Lines], Lines]:
         (in_line(-1, b'{"receipt":"', b'{"receipt":"A'), "receipt 4"),
         (lambda lines: [*lines[:-2], lines[-1], lines[-2]], "receipts"),
         (lambda lines: [*lines[:-1], lines[-2]], "receipts"),
+        (in_line(0, b'"equivocations":0', b'"equivocations":101'), "head"),
+        (in_line(0, b'"equivocations":0,', b""), "head"),
         (lambda lines: [*lines[:6], lines[7], lines[6], *lines[8:]], "records"),
     ],
 )
@@ -97,6 +101,31 @@ def test_every_defect_names_its_part(change: Callable[[Lines], Lines], part: str
         parse_evidence(b"\n".join(change(lines)) + b"\n")
     assert str(caught.value).startswith(f"{part}: ")
     assert caught.value.code is ReasonCode.EVIDENCE_INVALID
+
+
+def test_a_bundle_with_a_proof_against_a_hub_reads_back_as_it_was_written() -> None:
+    data = accused_bundle()
+    assert parse_evidence(data).to_bytes() == data
+    assert len(parse_evidence(data).equivocations) == 1
+
+
+def test_a_proof_against_a_hub_has_one_form_and_its_place() -> None:
+    data = accused_bundle()
+    *before, line = data[:-1].split(b"\n")
+    proof = parse_equivocation(parse_evidence(data).equivocations[0])
+    turned = EquivocationProof(proof.second, proof.first).to_bytes()
+    broken = (
+        line.replace(b'"equivocation"', b'"receipt"'),
+        line[:-1] + b',"x":1}',
+        b'{"equivocation":"' + base64_text(turned).encode() + b'"}',
+        b'{"equivocation":"' + base64_text(proof.first).encode() + b'"}',
+    )
+    for one in broken:
+        with pytest.raises(MalformedError, match=r"^equivocation 1: "):
+            parse_evidence(b"\n".join((*before, one)) + b"\n")
+    twice = b"\n".join((*before, line, line)).replace(b'"equivocations":1', b'"equivocations":2', 1)
+    with pytest.raises(MalformedError, match=r"^equivocations: "):
+        parse_evidence(twice + b"\n")
 
 
 def test_a_file_over_its_size_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from protocol.evidence.verify import verify_evidence
 from tests.support.directory import sample_network
 from tests.support.entropy import SeededEntropy
-from tests.support.evidence import A, B, sample_bundle
+from tests.support.evidence import A, B, accused_bundle, sample_bundle
 
 FLIPS = (0x01, 0x20, 0x80)
 SAMPLES_PER_LINE = 8
@@ -28,11 +28,11 @@ def places_of(line: range) -> list[int]:
     if os.environ.get("EVERY_OCTET"):
         return list(line)
     drawn = SeededEntropy(line.start).random_bytes(4 * SAMPLES_PER_LINE)
-    within = [int.from_bytes(drawn[at : at + 4], "big") % len(line) for at in range(0, len(drawn), 4)]
-    return sorted({0, len(line) - 1, *within})
+    within = [line[int.from_bytes(drawn[at : at + 4], "big") % len(line)] for at in range(0, len(drawn), 4)]
+    return sorted({line[0], line[-1], *within})
 
 
-NAMES = ("head", "statement", "record", "receipt", "chain", "bundle")
+NAMES = ("head", "statement", "record", "receipt", "equivocation", "chain", "bundle")
 
 
 @pytest.mark.timeout(0 if os.environ.get("EVERY_OCTET") else 120)
@@ -46,6 +46,17 @@ def test_any_changed_octet_makes_it_fail_and_names_the_part(number: int) -> None
         report = verify_evidence(bytes(changed), root)
         assert not report.ok, place
         assert report.failed[0].part.startswith(NAMES)
+
+
+def test_any_changed_octet_of_a_proof_against_a_hub_makes_it_fail() -> None:
+    data, root = accused_bundle(), sample_network((A, B)).fingerprint
+    for place in places_of(lines_of(data)[-1]):
+        changed = bytearray(data)
+        changed[place] ^= FLIPS[place % len(FLIPS)]
+        report = verify_evidence(bytes(changed), root)
+        assert not report.ok, place
+        assert report.failed[0].part.startswith(("equivocation", "bundle"))
+        assert report.equivocations == ()
 
 
 def test_the_sample_holds_as_it_is() -> None:

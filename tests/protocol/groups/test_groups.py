@@ -94,7 +94,9 @@ def test_a_hub_receipt_gives_a_commit_its_place() -> None:
     hub, other = filled(OTHER)
     pending = commit_of(other, CommitDraft(), POLICY)
     hub = taken(hub, pending.message, POLICY)
+    consultation = WIDER.consultation
     receipt = HubReceipt(
+        consultation=consultation,
         group_id=GROUP,
         epoch=other.epoch,
         commit=commit_hash(pending.message),
@@ -102,7 +104,14 @@ def test_a_hub_receipt_gives_a_commit_its_place() -> None:
         created=START,
         issuer=issuer(*HUB),
     )
-    verify_place(receipt, hub=HUB, group_id=GROUP, epoch=other.epoch, commit=pending.message)
+    verify_place(
+        receipt,
+        hub=HUB,
+        consultation=consultation,
+        group_id=GROUP,
+        epoch=other.epoch,
+        commit=pending.message,
+    )
     other = installed(pending)
     verify_outcome(receipt, other.epoch_authenticator)
     verify_outcome(receipt, hub.epoch_authenticator)

@@ -23,19 +23,34 @@ from protocol.groups.testimony.hub_receipt import (
     verify_place,
     verify_successive,
 )
-from protocol.identifiers import AuthorityId, NodeId, NodeName
+from protocol.identifiers import AuthorityId, ConsultationId, NodeId, NodeName
 from protocol.octets import Writer
 from tests.support.clock import START
 from tests.support.directory import certified_node_keys, sample_network, updated
 from tests.support.leaves import two_node_network
 from tests.support.refusals import refused, value_or_reason
-from tests.support.testimonies import AUTHENTICATOR, COMMIT, GROUP, hub_receipt, issuer, signed_receipt
+from tests.support.testimonies import (
+    AUTHENTICATOR,
+    COMMIT,
+    CONSULTATION,
+    GROUP,
+    hub_receipt,
+    issuer,
+    signed_receipt,
+)
 
 STATE = sample_network().state
 HUB = NodeName(AuthorityId("xa-acc"), NodeId("main"))
 RECEIPT, OTHER = hub_receipt(), hub_receipt(commit=commit_hash(b"another"))
 ONE, TWO = signed_receipt(RECEIPT), signed_receipt(OTHER)
-PLACE: dict[str, Any] = {"hub": HUB, "group_id": GROUP, "epoch": 3, "commit": COMMIT}
+PLACE: dict[str, Any] = {
+    "hub": HUB,
+    "consultation": CONSULTATION,
+    "group_id": GROUP,
+    "epoch": 3,
+    "commit": COMMIT,
+}
+ELSEWHERE = ConsultationId("019f1d03-8dc1-7000-8000-000000000002")
 
 
 def test_a_receipt_gives_one_place() -> None:
@@ -43,6 +58,7 @@ def test_a_receipt_gives_one_place() -> None:
     elsewhere = (
         {"hub": HUB._replace(node=NodeId("second"))},
         {"hub": HUB._replace(authority=AuthorityId("xb-ibu"))},
+        {"consultation": ELSEWHERE},
         {"group_id": bytes(32)},
         {"epoch": 2},
         {"epoch": 4},
@@ -104,6 +120,9 @@ def test_two_keys_of_one_hub_are_one_hub() -> None:
         pytest.param(hub_receipt(created=START + timedelta(seconds=1)), id="the same at another time"),
         pytest.param(hub_receipt(epoch=4, commit=commit_hash(b"another")), id="another epoch"),
         pytest.param(hub_receipt(group_id=bytes(32), commit=commit_hash(b"another")), id="another group"),
+        pytest.param(
+            hub_receipt(consultation=ELSEWHERE, commit=commit_hash(b"another")), id="another consultation"
+        ),
         pytest.param(
             hub_receipt(issuer=issuer("xb-ibu"), commit=commit_hash(b"another")), id="another authority"
         ),
