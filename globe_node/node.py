@@ -39,6 +39,8 @@ from globe_node.delivery.reception import Reception, ReceptionDesk
 from globe_node.delivery.settlement import ReceiptBoard, Settlement
 from globe_node.directory.register import Register
 from globe_node.faults import FaultPoints
+from globe_node.groups.comparing.comparer import Comparer
+from globe_node.groups.comparing.desk import ComparingDesk
 from globe_node.groups.day_keys import DayKeys, KeyFile
 from globe_node.groups.keeping import Keeper
 from globe_node.groups.known import KnownGroups
@@ -140,6 +142,7 @@ class Node:
         supply: gives and gets key packages.
         finder: asks after a restore in which groups this node is.
         member: has our commits placed by hubs, and brings back groups that are lost.
+        comparer: shows other members what hubs gave us, and looks at what they were given.
         caretaker: takes out of groups what fell, and gives members new keys in them.
     """
 
@@ -160,6 +163,7 @@ class Node:
     supply: Supply
     finder: Finder
     member: Member
+    comparer: Comparer
     caretaker: Caretaker
     _tasks: TaskBook = field(repr=False)
 
@@ -207,6 +211,7 @@ class Node:
             self.keeper.run,
             self.finder.run,
             self.member.run,
+            self.comparer.run,
             self.caretaker.run,
         )
 
@@ -282,6 +287,7 @@ def build_node(parts: NodeParts) -> Node:
         supply=delivery.supply,
         finder=Finder(bench, parts.transport, book),
         member=delivery.member,
+        comparer=Comparer(bench, office.known, parts.transport, book),
         caretaker=delivery.caretaker,
         _tasks=tasks,
     )
@@ -321,8 +327,7 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
 
     rounds = Rounds(_rounds_tools(parts, office, book), heard, top_up)
     supply = Supply(office.bench, parts.transport, book, spawn=tasks.spawn, refresh=rounds.want)
-    tools = _lane_tools(parts, book, tasks, clerk=clerk, journal=journal)
-    courier = Courier(tools, rounds.greet)
+    courier = Courier(_lane_tools(parts, book, tasks, clerk=clerk, journal=journal), rounds.greet)
     board = ReceiptBoard()
     settlement = Settlement(clerk, board, wake=courier.wake, faults=parts.faults)
 
@@ -348,6 +353,7 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
             directory=rounds,
             packages=supply,
             groups=HubDesk(bench, known, courier.wake),
+            comparing=ComparingDesk(bench, known),
             faults=parts.faults,
             wake_intake=intake.wake,
             heard=heard,

@@ -77,6 +77,8 @@ MAX_PACKAGE_ANSWER_BYTES = 2 * 1024 * 1024
 """What we read of a peer's answer to such a request."""
 MAX_ORDER_ANSWER_BYTES = 4 * 1024 * 1024
 """What we read of a hub's answer to a commit: its receipt, or the commits that came first."""
+MAX_HUB_RECEIPTS_BYTES = 256 * 1024
+"""What a member shows of the receipts of hubs, and what it is shown."""
 MAX_KEY_PACKAGE_BYTES = 8 * 1024
 """One key package: 2,700 octets with this suite, and what extensions may add."""
 

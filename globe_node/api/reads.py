@@ -8,9 +8,10 @@ from globe_node.audit import fsck, review
 from globe_node.audit.review import Question
 from globe_node.consultations import casefile
 from globe_node.consultations.casefile import RecordView
-from globe_node.consultations.moments import moment_of
+from globe_node.consultations.moments import moment_of, unix_milliseconds
 from globe_node.delivery import inbox, outbox
 from globe_node.directory import exchange
+from globe_node.groups.members import equivocations
 from globe_node.store.door import Transaction
 from protocol.canonical import JSONObject, JSONValue
 from protocol.identifiers import AuthorityId
@@ -18,6 +19,8 @@ from protocol.octets import base64_text
 
 _CONTENT = frozenset({"attachments", "body", "legal_basis"})
 """Members of a record that only `consult.open` shows."""
+EQUIVOCATION_SHOWN_MS = 30 * 86_400_000
+"""How long `health` tells that a hub was convicted; the consultation shows it for ever."""
 
 
 async def list_consultations(rooms: ReadingRooms, asked: ListArguments) -> JSONObject:
@@ -112,7 +115,8 @@ async def export_directory(rooms: ReadingRooms, _asked: NoArguments) -> JSONObje
 async def health(rooms: ReadingRooms, _asked: NoArguments) -> JSONObject:
     """Tell what the store says about the state of the node."""
     register = rooms.register
-    counted = await rooms.store.read(_count)
+    now_ms = unix_milliseconds(rooms.clock.now())
+    counted = await rooms.store.read(lambda tx: _count(tx, now_ms))
     directory: dict[str, JSONValue] = {"present": not register.is_empty}
     if not register.is_empty:
         directory |= {
@@ -146,7 +150,7 @@ def _without_content(record: RecordView) -> JSONObject:
     return {name: member for name, member in shown.items() if name not in _CONTENT}
 
 
-def _count(tx: Transaction) -> dict[str, JSONValue]:
+def _count(tx: Transaction, now_ms: int) -> dict[str, JSONValue]:
     """Count what is open; what is done with is not looked at, however much it is."""
     waiting = outbox.waiting(tx)
     held, quarantined = inbox.open_counts(tx)
@@ -158,4 +162,5 @@ def _count(tx: Transaction) -> dict[str, JSONValue]:
         },
         "held": held,
         "quarantined": quarantined,
+        "equivocated": list(equivocations.found_since(tx, now_ms - EQUIVOCATION_SHOWN_MS)),
     }

@@ -33,6 +33,7 @@ class Operation(StrEnum):
     KEY_PACKAGES = "key-packages"
     COMMITS = "commits"
     GROUP_INFO = "group-info"
+    HUB_RECEIPTS = "hub-receipts"
 
 
 MAX_REQUEST_BYTES: Final[Mapping[Operation, int]] = {
@@ -43,6 +44,7 @@ MAX_REQUEST_BYTES: Final[Mapping[Operation, int]] = {
     Operation.KEY_PACKAGES: limits.MAX_PACKAGE_REQUEST_BYTES,
     Operation.COMMITS: limits.MAX_COMMIT_BYTES + 16 * 1024,
     Operation.GROUP_INFO: 64,
+    Operation.HUB_RECEIPTS: limits.MAX_HUB_RECEIPTS_BYTES,
 }
 """The longest body of each request; a longer one is refused unread."""
 MAX_ANSWER_BYTES: Final[Mapping[Operation, int]] = {
@@ -53,6 +55,7 @@ MAX_ANSWER_BYTES: Final[Mapping[Operation, int]] = {
     Operation.KEY_PACKAGES: limits.MAX_PACKAGE_ANSWER_BYTES,
     Operation.COMMITS: limits.MAX_ORDER_ANSWER_BYTES,
     Operation.GROUP_INFO: limits.MAX_WELCOME_BYTES + 1024 * 1024,
+    Operation.HUB_RECEIPTS: limits.MAX_HUB_RECEIPTS_BYTES,
 }
 """The longest body of each answer; the asking side reads no further."""
 

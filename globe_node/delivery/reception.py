@@ -66,6 +66,14 @@ class GroupDesk(Protocol):
         ...
 
 
+class ComparingDesk(Protocol):
+    """Compares what hubs gave to members; see `globe_node.groups.comparing.desk`."""
+
+    async def hub_receipts(self, peer: PeerIdentity, body: bytes) -> bytes:
+        """Answer a member that shows receipts of hubs, or raise `RemoteProtocolError`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReceptionDesk:
     """What a reception works with.
@@ -79,6 +87,7 @@ class ReceptionDesk:
         directory: directory questions.
         packages: questions for key packages.
         groups: questions to the hub of groups.
+        comparing: what members show of the receipts of hubs.
         faults: asked at `inbox.before_commit`, `inbox.after_commit`, `receipt.before_commit` and
             `receipt.after_commit`.
         wake_intake: called after envelopes were stored.
@@ -95,6 +104,7 @@ class ReceptionDesk:
     directory: DirectoryDesk
     packages: PackageDesk
     groups: GroupDesk
+    comparing: ComparingDesk
     faults: FaultPoints
     wake_intake: Callable[[], None]
     heard: Callable[[AuthorityId], None]
@@ -134,9 +144,13 @@ class Reception:
                 return await self._desk.directory.greeting(peer, body)
             case Operation.KEY_PACKAGES:
                 return await self._desk.packages.key_packages(peer, body)
-            case Operation.COMMITS | Operation.GROUP_INFO:
-                groups = self._desk.groups
-                answer = groups.commits if operation is Operation.COMMITS else groups.group_info
+            case Operation.COMMITS | Operation.GROUP_INFO | Operation.HUB_RECEIPTS:
+                desk = self._desk
+                answer = {
+                    Operation.COMMITS: desk.groups.commits,
+                    Operation.GROUP_INFO: desk.groups.group_info,
+                    Operation.HUB_RECEIPTS: desk.comparing.hub_receipts,
+                }[operation]
                 return await answer(peer, body)
 
     # --- envelopes --------------------------------------------------------------------------------------

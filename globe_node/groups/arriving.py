@@ -20,7 +20,7 @@ from globe_node.groups import records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.hub import log_commit, note_return, verify_order
 from globe_node.groups.links import GroupStatus, LinkRow
-from globe_node.groups.members import equivocations
+from globe_node.groups.members import comparisons, equivocations
 from globe_node.groups.members.parcels import new_frame, outgoing_of
 from globe_node.groups.packages import pool
 from globe_node.groups.packages.records import LAST_RESORT
@@ -186,8 +186,9 @@ def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCo
 
 
 def note_equivocation(book: GroupBook, link: LinkRow, receipt: HubReceipt, proof: bytes) -> LinkRow:
-    """Keep the proof that the hub of a group gave one place twice, and say nothing more in it."""
+    """Keep the proof that the hub of a group gave one place twice, say nothing more in it, and show it."""
     equivocations.keep(book.bench, book.tx, link.consultation, receipt, proof)
+    comparisons.want(book.tx, link, book.bench.name.authority, receipt.epoch)
     found = replace(link, status=GroupStatus.EQUIVOCATED, changed_ms=book.now_ms)
     book.put_link(found)
     return found

@@ -14,6 +14,7 @@ from globe_node.groups import changing, records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.changing import Changed
 from globe_node.groups.links import GroupStatus, LinkRow
+from globe_node.groups.members import comparisons
 from globe_node.groups.packages import stock
 from globe_node.groups.packages.leaf_keys import LeafKey, current_leaf_key
 from globe_node.groups.packages.stock import UsablePackage
@@ -183,7 +184,9 @@ def _last_place(book: GroupBook, group_id: bytes, epoch: int) -> HubReceipt | No
 
 
 def log_commit(book: GroupBook, link: LinkRow, epoch: int, commit: bytes, receipt: bytes) -> None:
-    """Give a commit its place in the order of its group; note it if somebody came back from outside by it.
+    """Give a commit its place in the order of its group, and let its receipt be compared with other members.
+
+    It is noted if somebody came back from outside by it.
 
     Raises:
         LocalProtocolError: another one has it (`id_conflict`).
@@ -191,6 +194,7 @@ def log_commit(book: GroupBook, link: LinkRow, epoch: int, commit: bytes, receip
     row = CommitRow(link.group_id, epoch, commit, receipt, book.now_ms)
     if not records.add_commit(book.tx, row):
         raise LocalProtocolError("a place that is taken by another commit", code=ReasonCode.ID_CONFLICT)
+    comparisons.want(book.tx, link, book.bench.name.authority, epoch)
     name = returned_by(commit)
     if name is not None:
         records.add_return(book.tx, ReturnRow(link.group_id, epoch + 1, *name, book.now_ms))

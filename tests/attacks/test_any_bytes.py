@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from globe_node.delivery import wire
 from globe_node.delivery.link import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Answer, Operation
 from globe_node.directory.exchange import Message, parse_message
+from globe_node.groups.comparing.wire import Shown, parse_shown, shown_bytes
 from globe_node.groups.packages.wire import PackageRequest, parse_package_answer
 from globe_node.groups.returning.wire import (
     CommitRequest,
@@ -60,6 +61,7 @@ GOOD_IN_GROUPS = {
     Operation.KEY_PACKAGES: PackageRequest(2, held=(bytes(48),), used=(b"\1" * 48,)).to_bytes(),
     Operation.COMMITS: CommitRequest(bytes(32), b"commit", b"certificate").to_bytes(),
     Operation.GROUP_INFO: InfoRequest(bytes(32)).to_bytes(),
+    Operation.HUB_RECEIPTS: shown_bytes([Shown(bytes(32), b"receipt"), Shown(b"\1" * 32, b"one", b"two")]),
 }
 
 
@@ -77,7 +79,7 @@ def good_body(peer: Hostile, operation: Operation) -> bytes:
             own = peer.town.nodes[B].rounds.own_greeting().to_bytes()
             members = {**canonical.parse_object(own, 4096), "authority": C}
             return canonical.to_bytes(members)
-        case Operation.KEY_PACKAGES | Operation.COMMITS | Operation.GROUP_INFO:
+        case Operation.KEY_PACKAGES | Operation.COMMITS | Operation.GROUP_INFO | Operation.HUB_RECEIPTS:
             return GOOD_IN_GROUPS[operation]
 
 
@@ -115,6 +117,8 @@ def require_proper(operation: Operation, answer: Answer) -> None:
             parse_commit_answer(answer.body)
         case Operation.GROUP_INFO:
             parse_info_answer(answer.body)
+        case Operation.HUB_RECEIPTS:
+            parse_shown(answer.body)
 
 
 def converse(asked: Sequence[Ask]) -> None:

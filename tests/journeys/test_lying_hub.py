@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A hub shows its members different groups: who sees both has proof, tells its people, and says no more."""
+"""A hub shows its members different groups: they find out, have proof, tell their people, and say no more."""
 
 import asyncio
 
@@ -17,8 +17,9 @@ from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode
 from protocol.evidence.verify import verify_evidence
 from protocol.identifiers import AuthorityId, ConsultationId
+from tests.simulation.loop import run_virtual
 from tests.support.bodies import OFFICE
-from tests.support.nodes import A, B, Town, in_town, reply, request
+from tests.support.nodes import A, B, C, Town, in_town, reply, request, town
 
 ACK = {"handler": OFFICE, "update_every_days": 5}
 
@@ -27,7 +28,7 @@ class TakenBackError(Exception):
     """The transaction never was."""
 
 
-async def commit_apart(nodes: Town, consultation: ConsultationId) -> Outgoing:
+async def commit_apart(nodes: Town, consultation: ConsultationId, to: str = B) -> Outgoing:
     """A commit of the hub A with its place, of which A remembers nothing."""
     made: list[Outgoing] = []
     office = nodes.nodes[A].office
@@ -38,7 +39,7 @@ async def commit_apart(nodes: Town, consultation: ConsultationId) -> Outgoing:
         assert link is not None
         changed = hub.mend(book, link, (), leaves=())
         assert changed.commit is not None
-        made.append(parcel_of(book.bench, link, changed.commit, peers=[AuthorityId(B)], now_ms=book.now_ms))
+        made.append(parcel_of(book.bench, link, changed.commit, peers=[AuthorityId(to)], now_ms=book.now_ms))
         raise TakenBackError
 
     with pytest.raises(TakenBackError):
@@ -70,3 +71,33 @@ async def test_who_gets_two_commits_for_one_place_has_proof_and_says_no_more(nod
     report = verify_evidence(bundle, nodes.network.fingerprint)
     assert report.ok
     assert [one.hub.authority for one in report.equivocations] == [A]
+
+
+def test_members_to_whom_a_hub_gave_different_commits_find_it_out() -> None:
+    """Neither B nor C ever gets both; they show each other what they got."""
+
+    async def main() -> None:
+        async with town(A, B, C) as nodes:
+            asked = await nodes.nodes[A].desk.submit(request(B, C))
+            await asyncio.sleep(60)
+            node = nodes.nodes[A]
+            parcels = [await commit_apart(nodes, asked.consultation, to) for to in (B, C)]
+            node.courier.wake(
+                await node.parts.store.write(lambda tx: enqueue(tx, parcels, node.office.now_ms()))
+            )
+            await asyncio.sleep(200)
+            for name in (B, C):
+                group = (await nodes.show(name, asked.consultation)).summary.group
+                assert group is not None
+                assert group.status is GroupStatus.EQUIVOCATED
+                (alarm,) = await nodes.entries(name, EventKind.ALARM)
+                assert (alarm.peer, alarm.result, alarm.case) == (
+                    "xa-acc/main",
+                    "equivocation",
+                    asked.consultation,
+                )
+                with pytest.raises(NotPermittedError) as refused:
+                    await nodes.nodes[name].desk.submit(reply(asked, MessageType.ACK, ACK))
+                assert refused.value.code is ReasonCode.EVIDENCE_INVALID
+
+    run_virtual(main())

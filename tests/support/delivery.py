@@ -118,6 +118,13 @@ class NoGroups:
         return b"{}"
 
 
+class NoComparing:
+    """Implements `ComparingDesk`: answers nothing."""
+
+    async def hub_receipts(self, peer: PeerIdentity, body: bytes) -> bytes:
+        return b"{}"
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What a station runs on; survives nothing but the store."""
@@ -221,6 +228,7 @@ def build_station(machine: Machine) -> Station:
             directory=NoDirectory(),
             packages=NoPackages(),
             groups=NoGroups(),
+            comparing=NoComparing(),
             faults=machine.faults,
             wake_intake=intake.wake,
             heard=courier.heard,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Groups of three nodes, with a line to the hub. Nothing else is carried but what a test carries."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +13,8 @@ from globe_node.delivery.outbox import Queued
 from globe_node.errors import PeerUnreachableError
 from globe_node.groups import arriving, hub, records
 from globe_node.groups.book import GroupBook
+from globe_node.groups.comparing.comparer import Comparer
+from globe_node.groups.comparing.desk import ComparingDesk
 from globe_node.groups.keeping import leave_out_secrets
 from globe_node.groups.known import KnownGroups
 from globe_node.groups.links import LinkRow
@@ -160,6 +163,13 @@ class Ring:
     def renew(self, name: str) -> bool:
         return run_inline(self.member(name).renew(self.opening.consultation))
 
+    def compare(self, name: str) -> None:
+        """Let a node show the others what the hub gave it, as far as it has to."""
+        house = self.houses[name]
+        line, peers = Line(self, AuthorityId(name)), Addresses()
+        comparer = Comparer(house.bench, self.known[name], line, peers)  # type: ignore[arg-type]  # the part that is asked
+        asyncio.run(comparer.look())
+
     def look(self, name: str) -> None:
         run_inline(self.member(name).look())
 
@@ -204,6 +214,8 @@ class Ring:
             raise PeerUnreachableError("away")
         desk = self.desk_of(to)
         answer = desk.commits if operation is Operation.COMMITS else desk.group_info
+        if operation is Operation.HUB_RECEIPTS:
+            answer = ComparingDesk(self.houses[to].bench, self.known[to]).hub_receipts
         try:
             answered = Answer(None, await answer(PeerIdentity(source, MAIN), body))
         except RemoteProtocolError as error:

@@ -63,6 +63,7 @@ def _problems(found: JSONObject) -> list[str]:
         ),
         (found.get("clock_ok") is False, "the clock differs from those of the peers"),
         (text_of(found, "quarantined") not in ("", "0"), "envelopes are in quarantine"),
+        (bool(names_of(found, "equivocated")), "a hub gave one place twice"),
     )
     return [text for wrong, text in checks if wrong]
 
@@ -94,6 +95,8 @@ def _print(found: JSONObject, problems: list[str]) -> None:
     ]
     if rows:
         print_table(("peer", "failures", "reason", "next attempt (UTC)"), rows)
+    if equivocated := names_of(found, "equivocated"):
+        print_text(f"consultations whose hub gave one place twice: {equivocated}")
     if silent := names_of(found, "silent_members"):
         print_text(f"no new keys in their groups for 45 days or more: {silent}")
     awaited = [

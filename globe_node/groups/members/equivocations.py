@@ -64,6 +64,15 @@ def keep(
     bench.audit.append(tx, [alarm])
 
 
+def found_since(tx: Transaction, since_ms: int) -> list[ConsultationId]:
+    """Return the consultations about whose hubs a proof was found after a moment."""
+    sql = (
+        "SELECT DISTINCT l.consultation FROM group_equivocation AS e"
+        " JOIN group_link AS l ON l.group_id = e.group_id WHERE e.stored_ms > ? ORDER BY l.consultation"
+    )
+    return [ConsultationId(row[0]) for row in driver_of(tx).execute(sql, (since_ms,))]
+
+
 def proofs_about(tx: Transaction, consultation: ConsultationId, limit: int) -> list[bytes]:
     """Return some proofs about the groups that a consultation has had, the oldest first."""
     sql = (

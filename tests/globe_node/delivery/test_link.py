@@ -21,4 +21,5 @@ def test_operations_are_path_words() -> None:
         "key-packages",
         "commits",
         "group-info",
+        "hub-receipts",
     ]

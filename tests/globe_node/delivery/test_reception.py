@@ -210,6 +210,7 @@ async def test_questions_of_other_rooms_are_handed_on(pair: Pair) -> None:
             Operation.KEY_PACKAGES,
             Operation.COMMITS,
             Operation.GROUP_INFO,
+            Operation.HUB_RECEIPTS,
         )
     }
     assert {answer.body for answer in answers.values()} == {b"{}"}
