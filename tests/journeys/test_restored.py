@@ -11,6 +11,8 @@ import pytest
 from globe_node.consultations import records
 from globe_node.consultations.drafting.drafts import DraftAttachment, Submitted
 from globe_node.consultations.drafting.membership import Change, draft_of
+from globe_node.delivery.link import Answer, Operation
+from globe_node.errors import PeerUnreachableError
 from globe_node.groups.keeping import leave_out_secrets
 from globe_node.groups.links import GroupStatus
 from globe_node.groups.packages import records as package_records
@@ -23,7 +25,8 @@ from protocol.mls import commits, sending
 from protocol.mls.secret_tree import MessageKey, SecretTree, next_key
 from tests.simulation.loop import run_virtual
 from tests.support.backups import Homes, verify_log
-from tests.support.bodies import OFFICE
+from tests.support.bodies import LEAN, OFFICE
+from tests.support.lines import Request
 from tests.support.nodes import A, B, C, Town, in_town, reply, request, stages, town
 
 ACK = {"handler": OFFICE, "update_every_days": 5}
@@ -54,8 +57,7 @@ def test_who_is_removed_after_it_lost_the_group_learns_that_it_has_left() -> Non
         async with town(A, B, C) as nodes:
             asked = await nodes.nodes[A].desk.submit(request(B, C))
             await asyncio.sleep(30)
-            await nodes.nodes[B].parts.store.write(leave_out_secrets)
-            await nodes.kill(B)
+            await lose(nodes, B)
             change = Change(asked.consultation, (), (AuthorityId(B),), "It knows less.")
             storage = nodes.nodes[A].parts.node_keys.storage
             draft = await nodes.look(A, lambda tx: draft_of(tx, storage, AuthorityId(A), change))
@@ -71,6 +73,37 @@ def test_who_is_removed_after_it_lost_the_group_learns_that_it_has_left() -> Non
             assert [one.reason for one in to_b if one.stage == "rejected"] == [ReasonCode.KEY_GONE]
 
     run_virtual(main())
+
+
+@in_town
+async def test_who_lost_what_it_was_asked_is_asked_once_more(town: Town) -> None:
+    """B has lost its group, is back, and asks; A loses it as well before that comes, and is back."""
+    asked = await town.nodes[A].desk.submit(request(B))
+    await asyncio.sleep(30)
+    await lose(town, B)
+    await town.nodes[A].desk.submit(reply(asked, MessageType.WITHDRAWAL, LEAN[MessageType.WITHDRAWAL]))
+    await asyncio.sleep(5)
+    town.exchange.intercept = no_envelopes_of_b
+    await town.start(B)
+    await asyncio.sleep(20)
+    assert len((await town.show(B, asked.consultation)).records) == 1
+    await lose(town, A)
+    town.exchange.intercept = None
+    await town.start(A)
+    await asyncio.sleep(2_000)
+    assert len((await town.show(B, asked.consultation)).records) == 2
+
+
+async def lose(town: Town, name: str) -> None:
+    """End a node, and take the secrets of its groups."""
+    await town.nodes[name].parts.store.write(leave_out_secrets)
+    await town.kill(name)
+
+
+async def no_envelopes_of_b(request: Request) -> Answer | None:
+    if request.source == B and request.operation is Operation.ENVELOPES:
+        raise PeerUnreachableError("cut")
+    return None
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@
 2. What comes before its group or its epoch waits as long as it may live, and is refused then; what comes in
    the same batch makes way for it at once.
 3. Who comes into a group says so to all its members in the same transaction, and asks them for what it has
-   lost, if there is anything of that consultation here.
+   lost, if there is anything of that consultation here. A member that asked before asks it once more.
 4. A member that sees another group than we do raises an alarm; nothing is refused for that.
 5. A message whose key is gone is refused, and its sender told inside the group: it says it again. After an
    invitation whose keys are gone, its sender is asked in which groups we are.
@@ -21,7 +21,7 @@ from globe_node.consultations.moments import moment_of
 from globe_node.consultations.office import Office
 from globe_node.consultations.opening.examine import Examination, Postponed, Refused, verdict_of
 from globe_node.consultations.resending import records as resends
-from globe_node.consultations.resending.asking import ask_for_missing, say_unread
+from globe_node.consultations.resending.asking import ask_for_missing, has_asked, say_unread
 from globe_node.consultations.resending.hearing import hear_control
 from globe_node.delivery.inbox import HeldEnvelope
 from globe_node.delivery.outbox import Outgoing
@@ -173,11 +173,21 @@ class Hearing:
             case Said.JOINED:
                 if not arriving.note_joined(self._book, heard, statement):
                     self._alarm(one.held, heard)
+                self._ask_once_more(heard)
             case Said.CONTROL:
                 hear_control(self._book, heard, statement)
                 self.asked = True
         digest = Digest(sha256(statement).hexdigest())
         return Taken(one.held, heard.link, digest, heard.said.name.lower())
+
+    def _ask_once_more(self, heard: Heard) -> None:
+        """Ask who came in for what we lack: it may have lost what we asked it for."""
+        book, member = self._book, heard.sender.authority
+        link = book.link_of(heard.link.consultation)
+        if link is None or link.status is not GroupStatus.OPEN or member not in link.roster:
+            return
+        if has_asked(book, link, member):
+            self.outgoing.append(ask_for_missing(self._office, book, link, of=member))
 
     def _changed(self, taken: Taken) -> Taken:
         self.changed.append(taken.link)

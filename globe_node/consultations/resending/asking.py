@@ -5,6 +5,7 @@
    missing in them and all that follow, and the same of its own. So a crash never forgets to ask.
 2. What can't be read because its key is gone is named to its sender alone, once for each envelope.
 3. Both are said inside the group, under the signature of this node.
+4. Who comes in has perhaps lost what we asked it for before that: it is asked once more.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -18,6 +19,8 @@ from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import arriving
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import LinkRow
+from globe_node.groups.views import returned_ms
+from protocol import limits
 from protocol.errors import ReasonCode
 from protocol.groups.sealed import control_message
 from protocol.groups.testimony.control import (
@@ -35,8 +38,10 @@ MOST_GAPS = 3
 """Gaps of one chain that are named one by one; of a chain with more, everything from the first gap on."""
 
 
-def ask_for_missing(office: Office, book: GroupBook, link: LinkRow) -> Outgoing:
-    """Return the request of a member that came back: it goes to all others.
+def ask_for_missing(
+    office: Office, book: GroupBook, link: LinkRow, *, of: AuthorityId | None = None
+) -> Outgoing:
+    """Return the request of a member that came back: it goes to all others, or to one of them.
 
     Raises:
         LocalProtocolError: the group is not here.
@@ -46,7 +51,17 @@ def ask_for_missing(office: Office, book: GroupBook, link: LinkRow) -> Outgoing:
     ranges = missing_ranges(kept, link.roster)
     control = _control(office, book, link, ControlKind.RESEND, ranges=ranges)
     others = [one for one in link.roster if one != book.bench.name.authority]
-    return arriving.said(book, link, control_message(control), others)
+    return arriving.said(book, link, control_message(control), others if of is None else [of])
+
+
+def has_asked(book: GroupBook, link: LinkRow, member: AuthorityId) -> bool:
+    """Say whether we may have asked a member for something that it has never read.
+
+    What is said about a group lives for 30 days.
+    """
+    since_ms = book.now_ms - limits.MAX_LIFETIME_SECONDS * 1000
+    came_ms = returned_ms(book.tx, link.group_id, book.bench.name)
+    return came_ms > since_ms or records.count_unread(book.tx, member, since_ms) > 0
 
 
 def say_unread(
