@@ -32,9 +32,10 @@ from protocol.identifiers import AuthorityId, ConsultationId, EnvelopeId
 from protocol.receipts import DeliveryState, ReceiptStatus, SignedReceipt, parse_signed_receipt
 from protocol.signing import labels
 from protocol.signing.batch import BatchVerifier
-from tests.simulation.groups import Links, is_dead, left_out, links_in
+from tests.simulation.groups import Links, is_dead, is_paced, left_out, links_in
 from tests.simulation.residents import Said
 from tests.support.audit import recorded
+from tests.support.clock import START
 from tests.support.directory import certified_node_keys
 from tests.support.entropy import SeededEntropy
 
@@ -176,7 +177,12 @@ class Findings:
                         yield f"doubled: {record_id} of {name} came to {peer} in {len(envelopes)} envelopes"
 
     def _out_of_order(self) -> Iterator[str]:
-        """Records must be shown in their author's order, and must have come in it."""
+        """Records must be shown in their author's order, and have come in it, but for what is said again."""
+        again = {
+            row[0]
+            for tx in self.remains.databases.values()
+            for row in driver_of(tx).execute("SELECT envelope_id FROM resent")
+        }
         for name, rows in self.held.items():
             tx = self.remains.databases[name]
             for consultation in sorted({row.consultation for row in rows}):
@@ -186,13 +192,13 @@ class Findings:
                     if numbers != sorted(set(numbers)):
                         yield f"order: {numbers} of {author} in {consultation} at {name}"
             came = driver_of(tx).execute(
-                "SELECT r.author, r.consultation, r.author_seq FROM inbox i JOIN record r"
+                "SELECT r.author, r.consultation, r.author_seq, r.envelope_id FROM inbox i JOIN record r"
                 " ON r.envelope_id = i.envelope_id AND r.author = i.sender ORDER BY i.position"
             )
             last: dict[tuple[str, str], int] = {}
-            if name in self.remains.bereft:  # what was lost is said again
-                continue
-            for author, consultation, number in came:
+            for author, consultation, number, envelope_id in came:
+                if envelope_id in again:
+                    continue
                 if number < last.get((author, consultation), 0):
                     yield f"order: {number} of {author} in {consultation} came late to {name}"
                 last[author, consultation] = number
@@ -219,7 +225,8 @@ class Findings:
         """What is open in a calm though nothing holds it up. What is held up must end at its deadline.
 
         A record is held up that builds on a record of its requester which ended without coming there: nobody
-        can tell whether it was for its reader. So is what was said in a group to which nobody has the keys.
+        can tell whether it was for its reader. So is what was said in a group to which nobody has the keys,
+        or which one of the two has lost for the second time in a day.
         """
         links = links_in(self.remains.databases)
         return [
@@ -228,6 +235,7 @@ class Findings:
             if not row.state.is_terminal
             and not self._builds_on_what_was_lost(source, row)
             and not self._is_without_keys(links, source, row)
+            and not self._is_paced(links, source, row)
         ]
 
     def _builds_on_what_was_lost(self, source: str, row: SentRow) -> bool:
@@ -262,16 +270,30 @@ class Findings:
         All who were in it have lost it; or its reader lost the keys of its invitation, and was removed before
         it got another one.
         """
+        link = links[source].get(self._consultation_of(source, row))
+        if link is None:
+            return False
+        is_shut_out = row.peer in self.remains.bereft and row.peer not in link.roster
+        return is_shut_out or is_dead(links, link.consultation)
+
+    def _consultation_of(self, source: str, row: SentRow) -> str:
+        """Return the consultation that an envelope is about, empty if its sender does not know it."""
         sql = (
-            "SELECT l.consultation, l.roster FROM outbox o JOIN group_link l ON l.routing_id = o.routing_id"
+            "SELECT l.consultation FROM outbox o JOIN group_link l ON l.routing_id = o.routing_id"
             " WHERE o.position = ?"
         )
         found = driver_of(self.remains.databases[source]).execute(sql, (row.position,)).fetchone()
-        if found is None:
-            return False
-        consultation, roster = found
-        is_shut_out = row.peer in self.remains.bereft and row.peer not in roster.split()
-        return is_shut_out or is_dead(links, consultation)
+        return "" if found is None else str(found[0])
+
+    def _is_paced(self, links: Links, source: str, row: SentRow) -> bool:
+        """Say whether one of two has lost the group and may not come back into it yet."""
+        consultation = self._consultation_of(source, row)
+        now_ms = unix_milliseconds(START) + int(self.remains.seconds * 1000)
+        return any(
+            is_paced(self.remains.databases, links[name][consultation], name, now_ms)
+            for name in (source, row.peer)
+            if consultation in links[name]
+        )
 
     def _unreadable(self) -> Iterator[str]:
         """Nothing that an honest node sent may be rejected, but for what it could not know in time.
@@ -306,10 +328,18 @@ class Findings:
         return row.reason == ReasonCode.ILLEGAL_MOVE or (row.reason == ReasonCode.EXPIRED and is_over)
 
     def _is_said_again(self, source: str, row: SentRow, record: Seen, at_ms: int) -> bool:
-        """Say whether what a reader had lost the keys for came to it after all, if there was time."""
+        """Say whether what a reader had lost the keys for was said again, if there was time.
+
+        What became of it then is judged by itself.
+        """
+        again = any(
+            one.position > row.position and (name, peer) == (source, row.peer)
+            for (name, envelope_id, peer), one in self.sent.items()
+            if self.about.get((name, envelope_id)) == record
+        )
         is_there = (row.peer, row.record_hash) in self._there
         is_short = row.deadline_ms - at_ms < _TIME_TO_SAY_AGAIN_MS
-        return is_there or is_short or self._is_parted(source, row.peer, record)
+        return again or is_there or is_short or self._is_parted(source, row.peer, record)
 
     def _is_parted(self, source: str, peer: str, record: Seen) -> bool:
         """Say whether one of two is known to the other to have been removed."""

@@ -5,16 +5,19 @@ Node by node these look at the links and states in the databases, and at why mes
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 from globe_node.groups.links import GroupStatus, LinkRow
-from globe_node.groups.records import links_of, revisions_of
+from globe_node.groups.records import links_of, returns_of, revisions_of
 from globe_node.groups.views import views_of
 from globe_node.store.door import Transaction
 from globe_node.store.driver import driver_of
+from protocol.groups.upkeep import RESYNC_PAUSE
 from protocol.identifiers import AuthorityId, ConsultationId
 
 Links = Mapping[str, Mapping[str, LinkRow]]
 """What each node knows of the group of each consultation."""
+_DAY_MS = RESYNC_PAUSE // timedelta(milliseconds=1)
 
 
 def links_in(databases: Mapping[str, Transaction]) -> Links:
@@ -30,6 +33,26 @@ def is_dead(links: Links, consultation: str) -> bool:
     """Say whether all who were in a group lost its secrets: nobody can show it to anybody any more."""
     known = [of_node[consultation].status for of_node in links.values() if consultation in of_node]
     return GroupStatus.LOST in known and GroupStatus.OPEN not in known
+
+
+def is_paced(databases: Mapping[str, Transaction], link: LinkRow, name: str, now_ms: int) -> bool:
+    """Say whether a node has lost a group and may not come back yet: its last return is younger than a day.
+
+    A hub keeps that in mind for its members, and they for their hub.
+    """
+    hub = link.hub.partition("/")[0]
+    heard = [databases[hub]] if hub != name else [tx for other, tx in databases.items() if other != name]
+    last = [row.at_ms for tx in heard for row in returns_of(tx, link.group_id) if row.authority == name]
+    return link.status is GroupStatus.LOST and max(last, default=0) > now_ms - _DAY_MS
+
+
+def lacks_members(links: Links) -> bool:
+    """Say whether somebody has lost a group into which it can come back."""
+    return any(
+        link.status is GroupStatus.LOST and not is_dead(links, consultation)
+        for of_node in links.values()
+        for consultation, link in of_node.items()
+    )
 
 
 def left_out(databases: Mapping[str, Transaction]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from globe_node.store.database import Database
 from globe_node.store.door import InlineDoor, Transaction
 from globe_node.store.driver import driver_of
 from tests.simulation.checkers import Remains, findings
+from tests.simulation.groups import lacks_members, links_in
 from tests.simulation.ledger import KeyLedger
 from tests.simulation.loop import VirtualClock
 from tests.simulation.network import Network, Weather
@@ -285,13 +286,18 @@ class World:
             task.result()
 
     async def _let_end(self) -> None:
-        """See that what is open after the calm waits for what can't come any more, and let its time end."""
+        """See that what is open after the calm waits for what can't come any more, and let its time end.
+
+        Who lost a group twice in a day comes back on the next one.
+        """
         sql = "SELECT count(*) FROM outbox WHERE state = 'queued' AND operation = 0"
-        if any(driver_of(disk.writer).execute(sql).fetchone()[0] for disk in self.disks.values()):
+        databases = {name: disk.writer for name, disk in self.disks.items()}
+        is_open = any(driver_of(tx).execute(sql).fetchone()[0] for tx in databases.values())
+        if is_open or lacks_members(links_in(databases)):
             unfinished = findings(self.remains()).unfinished()
             if not unfinished:
                 longest = max(seconds for seconds, _ in LIFETIMES)
-                await asyncio.sleep(longest + SWEEP_SECONDS + 2 * WORST_SKEW_SECONDS)
+                await asyncio.sleep(longest + SWEEP_SECONDS + 2 * WORST_SKEW_SECONDS + CALM_SECONDS)
             self.history.errors.extend(unfinished)
 
     def remains(self) -> Remains:
@@ -390,10 +396,7 @@ class World:
             self._note(act, name)
 
     def _lose(self, name: str) -> None:
-        """Let the next life of a node begin without the secrets of its groups.
-
-        Once: a hub lets a member come back from outside but once a day.
-        """
+        """Let the next life of a node begin without the secrets of its groups, once."""
         if len(self.bereft) < self._losses and name not in self.bereft:
             self.bereft.add(name)
             self._robbed[name] = self.dice.choice(("restored", "no key file"))
