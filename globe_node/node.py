@@ -13,7 +13,7 @@ Not a place for work: every rule and every act is in a room.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +48,7 @@ from globe_node.groups.packages.supply import Supply
 from globe_node.groups.returning.desk import HubDesk
 from globe_node.groups.returning.finding import Finder
 from globe_node.groups.returning.member import Member
+from globe_node.groups.succession.successor import Successor
 from globe_node.groups.upkeep.caretaker import Caretaker
 from globe_node.groups.upkeep.renewer import Renewer
 from globe_node.groups.workbench import Workbench
@@ -144,6 +145,7 @@ class Node:
         member: has our commits placed by hubs, and brings back groups that are lost.
         comparer: shows other members what hubs gave us, and looks at what they were given.
         caretaker: takes out of groups what fell, and gives members new keys in them.
+        successor: continues consultations whose hub is gone.
     """
 
     parts: NodeParts
@@ -165,6 +167,7 @@ class Node:
     member: Member
     comparer: Comparer
     caretaker: Caretaker
+    successor: Successor
     _tasks: TaskBook = field(repr=False)
 
     @property
@@ -213,6 +216,7 @@ class Node:
             self.member.run,
             self.comparer.run,
             self.caretaker.run,
+            self.successor.run,
         )
 
     @asynccontextmanager
@@ -264,11 +268,9 @@ def build_node(parts: NodeParts) -> Node:
         deadline_seconds=parts.deadline_seconds,
         wake=delivery.courier.wake,
         need=delivery.supply.need,
-        renew=delivery.renewer.want,
+        renew=delivery.groups.renewer.want,
     )
-    register.subscribe(lambda _state: delivery.courier.directory_changed())
-    register.subscribe(lambda _state: delivery.intake.wake())
-    register.subscribe(delivery.caretaker.look)
+    _follow(register, delivery)
     return Node(
         parts=parts,
         register=register,
@@ -286,16 +288,32 @@ def build_node(parts: NodeParts) -> Node:
         resender=delivery.resender,
         supply=delivery.supply,
         finder=Finder(bench, parts.transport, book),
-        member=delivery.member,
+        member=delivery.groups.member,
         comparer=Comparer(bench, office.known, parts.transport, book),
-        caretaker=delivery.caretaker,
+        caretaker=delivery.groups.caretaker,
+        successor=delivery.groups.successor,
         _tasks=tasks,
     )
+
+
+def _follow(register: Register, delivery: "_Delivery") -> None:
+    """Let those know of a change of the directory who act on it."""
+    register.subscribe(lambda _state: delivery.courier.directory_changed())
+    register.subscribe(lambda _state: delivery.intake.wake())
+    register.subscribe(delivery.groups.caretaker.look)
 
 
 def identity_of(node_keys: NodeKeys) -> PeerIdentity:
     """Return who the holder of these keys is."""
     return PeerIdentity(node_keys.authority, node_keys.node)
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    member: Member
+    renewer: Renewer
+    caretaker: Caretaker
+    successor: Successor
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +326,7 @@ class _Delivery:
     supply: Supply
     sealer: Sealer
     resender: Resender
-    member: Member
-    caretaker: Caretaker
-    renewer: Renewer
+    groups: _Groups
 
 
 def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks: TaskBook) -> _Delivery:
@@ -321,6 +337,7 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
     def heard(peer: AuthorityId) -> None:
         courier.heard(peer)
         supply.heard(peer)
+        groups.successor.heard(peer)
 
     async def top_up(peer: AuthorityId) -> None:
         await supply.top_up(peer)
@@ -337,9 +354,10 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
         resender.look()
 
     bench, known = office.bench, office.known
-    member = _build_member(parts.transport, office, book, courier.wake, regrouped)
-    renewer = Renewer(member, known.renewals, parts.clock, spawn=tasks.spawn, let_go=regrouped)
-    sealer = Sealer(office, wake=courier.wake, need=supply.need, renew=renewer.want)
+    groups = _build_groups(
+        parts, office, book, tasks, wake=courier.wake, need=supply.need, regrouped=regrouped
+    )
+    sealer = Sealer(office, wake=courier.wake, need=supply.need, renew=groups.renewer.want)
     supply.subscribe(sealer.look)
     resender = Resender(office, wake=courier.wake)
     intake = Intake(office, settlement, refresh=rounds.want, regrouped=regrouped, asked=resender.look)
@@ -360,37 +378,37 @@ def _build_delivery(parts: NodeParts, office: Office, book: DirectoryBook, tasks
             receipt_wait_seconds=parts.pace.receipt_wait_seconds,
         )
     )
-    caretaker = Caretaker(
-        bench,
-        known,
-        office.audit,
-        wake=courier.wake,
-        need=supply.need,
-        renew=renewer.want,
-        regrouped=regrouped,
-    )
-    supply.subscribe(caretaker.supplied)
-    return _Delivery(
-        courier, settlement, intake, reception, rounds, supply, sealer, resender, member, caretaker, renewer
-    )
+    supply.subscribe(groups.caretaker.supplied)
+    return _Delivery(courier, settlement, intake, reception, rounds, supply, sealer, resender, groups)
 
 
-def _build_member(
-    transport: Transport,
+def _build_groups(
+    parts: NodeParts,
     office: Office,
     book: DirectoryBook,
+    tasks: TaskBook,
+    *,
     wake: Callable[[Queued], None],
+    need: Callable[[Collection[AuthorityId]], None],
     regrouped: Callable[[], None],
-) -> Member:
-    return Member(
-        office.bench,
-        office.known,
-        transport,
+) -> _Groups:
+    """Build what keeps groups, comes back into them, and continues them."""
+    bench, known = office.bench, office.known
+    member = Member(
+        bench,
+        known,
+        parts.transport,
         book,
         wake=wake,
         regrouped=regrouped,
         returned=lambda book, link: [ask_for_missing(office, book, link)],
     )
+    renewer = Renewer(member, known.renewals, parts.clock, spawn=tasks.spawn, let_go=regrouped)
+    caretaker = Caretaker(
+        bench, known, office.audit, wake=wake, need=need, renew=renewer.want, regrouped=regrouped
+    )
+    successor = Successor(bench, known, parts.transport, book, wake=wake, regrouped=regrouped)
+    return _Groups(member, renewer, caretaker, successor)
 
 
 def _lane_tools(

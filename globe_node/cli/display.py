@@ -128,17 +128,27 @@ def _group_lines(summary: JSONObject) -> Iterator[str]:
         yield f"  {absent} can't read what is said now: it has no keys in the group until it has new ones"
     if silent := names_of(group, "silent"):
         yield f"  {silent} has not renewed its keys for long: see whether its node is alive"
-    for one in objects(group.get("returned", [])):
-        yield (
-            f"  {text_of(one, 'node')} CAME BACK FROM OUTSIDE {short_time(text_of(one, 'at'))} UTC: it was"
-            " restored, or somebody else has its keys"
-        )
+    yield from _turns(group)
     if group.get("confirmed") is True:
         yield "  membership confirmed: every member has said that it sees these members"
     if waiting := names_of(group, "unconfirmed"):
         yield f"  membership not confirmed yet by {waiting}"
     if disagreeing := names_of(group, "disagreeing"):
         yield f"  MEMBERSHIP CONTRADICTED by {disagreeing}: it sees another group; telephone before you go on"
+
+
+def _turns(group: JSONObject) -> Iterator[str]:
+    """Yield what happened to a group that people should look into."""
+    for one in objects(group.get("returned", [])):
+        yield (
+            f"  {text_of(one, 'node')} CAME BACK FROM OUTSIDE {short_time(text_of(one, 'at'))} UTC: it was"
+            " restored, or somebody else has its keys"
+        )
+    for one in objects(group.get("continued", [])):
+        yield (
+            f"  CONTINUED {short_time(text_of(one, 'at'))} UTC by {text_of(one, 'by')} in a new group: its"
+            f" hub was gone. The hub is {text_of(group, 'hub')} now"
+        )
 
 
 def print_record(record: JSONObject, opened: JSONObject | None) -> None:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What comes from others in a transaction: messages, commits that the hub has ordered, invitations.
+"""What comes from others in a transaction: messages, and commits that the hub has ordered.
+
+Invitations have `lineage.invited`.
 
 1. What is refused has changed nothing, but for a commit that the hub has given its place: a member that can't
    take that one has lost the group, and comes back into it.
 2. What belongs to a group or an epoch that is not here yet raises `AwaitedGroupError`: it is held and tried
    again, never refused for that. For a group that we have left, and whose secrets are gone, nothing waits.
 3. A message counts as its sender's only if the tree, the frame and the line name the same node.
-4. An invitation is taken from the hub of the group alone, for a consultation that the hub's authority has
-   opened and that has no other group here. To a group that we know it brings us back, in a later epoch.
 """
 
 from collections.abc import Iterable
@@ -19,18 +19,15 @@ from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.hub import log_commit, note_return, verify_order
+from globe_node.groups.lineage import descent
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import comparisons, equivocations
 from globe_node.groups.members.parcels import new_frame, outgoing_of
-from globe_node.groups.packages import pool
-from globe_node.groups.packages.records import LAST_RESORT
 from globe_node.groups.records import CommitRow, MemberRow
-from protocol.envelope import Envelope, EnvelopeClass, Frame, routing_id_of
+from protocol.envelope import Envelope, EnvelopeClass
 from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.credential import parse_identity
 from protocol.groups.errors import NotKnownYetError
-from protocol.groups.extension import ConsultationExtension
-from protocol.groups.key_packages import verify_welcome_in_time
 from protocol.groups.opening import verify_opening
 from protocol.groups.policy import ProfilePolicy
 from protocol.groups.profile import parse_context_extensions
@@ -40,22 +37,17 @@ from protocol.groups.sealed import (
     frame_binding,
     joined_message,
     kind_of,
-    parse_invitation,
     parse_ordered_commit,
 )
 from protocol.groups.testimony.form import authenticator_hash
 from protocol.groups.testimony.hub_receipt import HubReceipt, verify_hub_receipt, verify_outcome, verify_place
 from protocol.groups.testimony.joined import Joined, JoinedBy, confirms, sign_joined, verify_joined
 from protocol.groups.upkeep import returned_by
-from protocol.identifiers import AuthorityId, Digest, NodeName, require_owned
-from protocol.mls.group import Group, past_of
-from protocol.mls.joining import join
+from protocol.identifiers import AuthorityId, Digest, NodeName
+from protocol.mls.group import Group
 from protocol.mls.processing import Application, Committed, process
 from protocol.mls.structures.extensions import BasicCredential
-from protocol.mls.structures.group_info import Welcome
-from protocol.mls.structures.messages import parse_mls_message
 from protocol.mls.structures.proposals import GroupContextExtensions
-from protocol.mls.suites import PRODUCT_SUITE
 from protocol.receipts import Issuer
 
 
@@ -121,6 +113,8 @@ def hear(book: GroupBook, envelope: Envelope) -> Heard:
 def follow(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
     """Take a commit that the hub has ordered; return the group after it, and the hash of the commit.
 
+    If its hub has changed a group that was continued meanwhile, that group is open again.
+
     Raises:
         AwaitedGroupError: the group or the epoch is not here yet.
         NotKnownYetError: a certificate, or the issuer of one, is not known here yet.
@@ -128,7 +122,10 @@ def follow(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
     """
     parcel = parse_ordered_commit(envelope.sealed)
     link, group = _group_for(book, envelope)
-    return take_ordered(book, link, group, parcel), parcel.digest
+    taken = take_ordered(book, link, group, parcel)
+    if taken.status is GroupStatus.CONTINUED:
+        taken = descent.go_back(book, taken) or taken
+    return taken, parcel.digest
 
 
 def take_ordered(book: GroupBook, link: LinkRow, group: Group, parcel: OrderedCommit) -> LinkRow:
@@ -195,17 +192,18 @@ def note_equivocation(book: GroupBook, link: LinkRow, receipt: HubReceipt, proof
 
 
 def lose(book: GroupBook, link: LinkRow) -> None:
-    """Drop the secrets of a group that can't go on with them; it is joined again."""
+    """Drop the secrets of a group that can't go on with them; it is joined again, if none continues it."""
     records.drop_states(book.tx, [link.group_id])
-    book.put_link(replace(link, status=GroupStatus.LOST, changed_ms=book.now_ms))
+    if link.status is not GroupStatus.CONTINUED:
+        book.put_link(replace(link, status=GroupStatus.LOST, changed_ms=book.now_ms))
 
 
 def leave(book: GroupBook, link: LinkRow, *, still_belongs: bool) -> None:
     """Note that our leaf was taken out of a group: for good, or until the hub gives us another one."""
-    if still_belongs:
-        book.put_link(replace(link, status=GroupStatus.ABSENT, changed_ms=book.now_ms))
-    else:
+    if not still_belongs:
         book.end(link.consultation)
+    elif link.status is not GroupStatus.CONTINUED:
+        book.put_link(replace(link, status=GroupStatus.ABSENT, changed_ms=book.now_ms))
 
 
 def _go_out(book: GroupBook, link: LinkRow, outcome: Committed, commit: bytes) -> None:
@@ -222,40 +220,6 @@ def _leaves_on_roster(outcome: Committed, authority: AuthorityId) -> bool:
     """Say whether an authority belongs to a group after a commit that took its leaf."""
     changes = [one.proposal for one in outcome.proposals if isinstance(one.proposal, GroupContextExtensions)]
     return all(authority in parse_context_extensions(one.extensions).roster for one in changes)
-
-
-def take_invitation(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Digest]:
-    """Come into the group that an invitation is for; return it, and the hash of the invitation.
-
-    If we came into it from outside meanwhile, nothing changes: who was restored did not wait for it.
-
-    Raises:
-        NotKnownYetError: the issuer of a certificate is not known here yet.
-        RemoteProtocolError: it is refused; `key_package_gone` if we have no keys for it.
-    """
-    invitation = parse_invitation(envelope.sealed)
-    body = parse_mls_message(invitation.welcome).body
-    references = [entry.new_member for entry in body.secrets] if isinstance(body, Welcome) else []
-    package = pool.find_package(book.bench, book.tx, references)
-    if package is None or package.peer not in (envelope.frame.sender.authority, LAST_RESORT):
-        raise RemoteProtocolError(
-            "an invitation for a key package that is not here", code=ReasonCode.KEY_PACKAGE_GONE
-        )
-    verify_welcome_in_time(package.secrets.package, book.bench.clock.now())
-    policy = book.policy(invitation.certificates)
-    group = join(PRODUCT_SUITE, invitation.welcome, package.secrets, policy)
-    link = _new_link(book, group, envelope.frame)
-    pool.spend(book.tx, package)
-    known = book.link_of(link.consultation)
-    if known is not None and _is_overtaken(known, group):
-        return known, invitation.digest
-    return book.enter(link, _with_past(book, link, group), policy), invitation.digest
-
-
-def _with_past(book: GroupBook, link: LinkRow, group: Group) -> Group:
-    """Return a group that we come into anew with what late messages of the epochs before need."""
-    before = book.group_of(link)
-    return group if before is None else replace(group, past=past_of(before, book.now_ms))
 
 
 def joined_statement(book: GroupBook, link: LinkRow, by: JoinedBy) -> bytes:
@@ -399,8 +363,8 @@ def _first_here(book: GroupBook, group: Group) -> int:
 def _group_for(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Group]:
     link = book.link_by_route(envelope.frame.routing_id)
     group = None if link is None else book.group_of(link)
-    if link is not None and group is None and link.status is GroupStatus.LEFT:
-        raise KeyGoneError("a group that we have left, and lost")
+    if link is not None and group is None and link.status in (GroupStatus.LEFT, GroupStatus.CONTINUED):
+        raise KeyGoneError("a group that we have left, or that was continued, and lost")
     if link is None or group is None:
         raise AwaitedGroupError
     return link, group
@@ -416,43 +380,3 @@ def _process(book: GroupBook, group: Group, message: bytes, policy: ProfilePolic
     if not isinstance(outcome, Application | Committed):
         raise UntrustedError("a proposal outside of a commit")
     return outcome
-
-
-def _new_link(book: GroupBook, group: Group, frame: Frame) -> LinkRow:
-    """Check that a group that we were invited to is the right one for its consultation, and new here."""
-    extension: ConsultationExtension = parse_context_extensions(group.context.extensions)
-    if frame.sender != extension.hub or frame.routing_id != routing_id_of(group.group_id):
-        raise UntrustedError("an invitation that its sender can't give")
-    require_owned(extension.consultation, extension.hub.authority)
-    known = book.link_of(extension.consultation)
-    if known is not None and (
-        known.group_id != group.group_id or not (_is_overtaken(known, group) or _may_come_back(known, group))
-    ):
-        raise ConflictError("an invitation to a consultation that has a group already")
-    return LinkRow(
-        group_id=group.group_id,
-        consultation=extension.consultation,
-        routing_id=frame.routing_id,
-        hub=str(extension.hub),
-        roster=extension.roster,
-        status=GroupStatus.OPEN,
-        epoch=group.epoch,
-        changed_ms=book.now_ms,
-    )
-
-
-def _may_come_back(known: LinkRow, group: Group) -> bool:
-    """Say whether an invitation to a group that we know brings us back into it.
-
-    It does so too if the commit by which the hub took our leaf out has not come, or never will. An invitation
-    to an epoch of before brings nobody back.
-    """
-    if known.status is GroupStatus.LOST:
-        return group.epoch >= known.epoch
-    came_in = (GroupStatus.OPEN, GroupStatus.ABSENT, GroupStatus.LEFT)
-    return known.status in came_in and group.epoch > known.epoch
-
-
-def _is_overtaken(known: LinkRow, group: Group) -> bool:
-    """Say whether we are in a group already, in a later epoch than that of an invitation."""
-    return known.status is GroupStatus.OPEN and group.epoch < known.epoch

@@ -42,6 +42,8 @@ _ENDS = {
     GroupStatus.EQUIVOCATED: GroupStatus.LEFT,
     GroupStatus.AWAITING_KEYS: GroupStatus.EXPIRED,
 }
+_STAYING = (GroupStatus.EQUIVOCATED, GroupStatus.CONTINUED)
+"""What a group stays in a new epoch."""
 
 
 @dataclass(slots=True)
@@ -92,10 +94,11 @@ class GroupBook:
         self._shelf = Shelf(bench.day_keys, bench.entropy)
         self._certificates = KnownCertificates(tx)
         self._held: dict[bytes, _Held] = {}
-        links = (*records.links_of(tx, consultations).values(), *records.links_by_route(tx, routes))
-        self._links: dict[ConsultationId, LinkRow] = {link.consultation: link for link in links}
-        self._revisions = records.revisions_of(tx, [link.group_id for link in links])
-        self._changed_links: set[ConsultationId] = set()
+        self._links: dict[bytes, LinkRow] = {}
+        self._current: dict[ConsultationId, LinkRow] = {}
+        self._note_links((*records.links_of(tx, consultations).values(), *records.links_by_route(tx, routes)))
+        self._revisions = records.revisions_of(tx, tuple(self._links))
+        self._changed_links: set[bytes] = set()
         self.renewals = known.renewals
         self.members = Members(bench, known.standing, self._certificates, self.group_of)
 
@@ -103,25 +106,33 @@ class GroupBook:
 
     def link_of(self, consultation: ConsultationId) -> LinkRow | None:
         """Return the group of a consultation, if there is one."""
-        if consultation not in self._links:
-            self._links.update(records.links_of(self.tx, [consultation]))
-        return self._links.get(consultation)
+        if consultation not in self._current:
+            self._note_links(records.links_of(self.tx, [consultation]).values())
+        return self._current.get(consultation)
 
     def link_by_route(self, routing_id: bytes) -> LinkRow | None:
-        """Return the group whose envelopes are marked so, if it is known."""
+        """Return the group whose envelopes are marked so, if it is known; another may have continued it."""
         link = next((one for one in self._links.values() if one.routing_id == routing_id), None)
         if link is None:
-            link = next(iter(records.links_by_route(self.tx, [routing_id])), None)
-            if link is not None:
-                self._links[link.consultation] = link
+            self._note_links(records.links_by_route(self.tx, [routing_id]))
+            link = next((one for one in self._links.values() if one.routing_id == routing_id), None)
         return link
 
     def put_link(self, link: LinkRow) -> None:
         """Change what is known of a group; nothing is done with the secrets of a lost one."""
         if link.status is GroupStatus.LOST:
             self._held.pop(link.group_id, None)
-        self._links[link.consultation] = link
-        self._changed_links.add(link.consultation)
+        self._links[link.group_id] = link
+        if link.status is not GroupStatus.CONTINUED:
+            self._current[link.consultation] = link
+        self._changed_links.add(link.group_id)
+
+    def _note_links(self, links: Iterable[LinkRow]) -> None:
+        """Hold groups as they are stored, but for those that this transaction has changed."""
+        for link in links:
+            held = self._links.setdefault(link.group_id, link)
+            if held.status is not GroupStatus.CONTINUED:
+                self._current.setdefault(held.consultation, held)
 
     def end(self, consultation: ConsultationId) -> None:
         """Note that a group never came about, or that we left it; what is on its way can still be read."""
@@ -173,7 +184,7 @@ class GroupBook:
             link,
             hub=str(extension.hub),
             roster=extension.roster,
-            status=GroupStatus.EQUIVOCATED if link.status is GroupStatus.EQUIVOCATED else GroupStatus.OPEN,
+            status=link.status if link.status in _STAYING else GroupStatus.OPEN,
             epoch=group.epoch,
             changed_ms=self.now_ms,
         )

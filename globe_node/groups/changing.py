@@ -4,7 +4,8 @@
 1. A new group is filled by its first commit, which nobody but its founder ever sees.
 2. A change of the roster is one commit: leaves go and come, and the extension names the roster after it. The
    hub gives it its place and its receipt at once, for it orders its own commits like those of others.
-3. Leaves also go and come while the roster stays: those that fell, and those of members who lack one.
+3. Leaves also go and come while the roster stays: those that fell, and those of members who lack one. And
+   the hub can make another member the hub.
 4. Every joiner gets an invitation of its own, with the leaf certificates of all members.
 """
 
@@ -24,11 +25,20 @@ from protocol.groups.profile import context_extensions, parse_context_extensions
 from protocol.groups.sealed import Invitation, OrderedCommit
 from protocol.groups.testimony.form import authenticator_hash
 from protocol.groups.testimony.hub_receipt import HubReceipt, commit_hash, sign_hub_receipt
-from protocol.identifiers import AuthorityId
+from protocol.identifiers import AuthorityId, NodeName
+from protocol.mls.changes.epochs import NO_PSKS, KnownPsks
 from protocol.mls.commits import CommitDraft, create_commit, install
 from protocol.mls.founding import found_group
 from protocol.mls.group import Group
-from protocol.mls.structures.proposals import Add, GroupContextExtensions, Proposal, Remove
+from protocol.mls.structures.proposals import (
+    Add,
+    GroupContextExtensions,
+    PreSharedKey,
+    Proposal,
+    Remove,
+    ResumptionPskId,
+    ResumptionUsage,
+)
 from protocol.mls.suites import PRODUCT_SUITE
 from protocol.receipts import Issuer
 
@@ -56,6 +66,7 @@ def found(
     group_id: bytes,
     extension: ConsultationExtension,
     packages: Sequence[UsablePackage],
+    before: Group | None = None,
 ) -> Changed:
     """Make a group with everybody in it.
 
@@ -66,6 +77,8 @@ def found(
         group_id: 32 octets that were drawn for it.
         extension: what the group is for.
         packages: of everybody else.
+        before: the group that it continues: a key of that goes into the new one, so that only who was in it
+            comes into this one by an invitation.
 
     Raises:
         LocalProtocolError: one of the packages can't be used.
@@ -79,8 +92,15 @@ def found(
         extensions=context_extensions(extension),
         entropy=bench.entropy,
     )
-    draft = CommitDraft(proposals=[Add(one.package) for one in packages], path=False)
-    pending = create_commit(alone, draft, policy, bench.entropy)
+    proposals: list[Proposal] = [Add(one.package) for one in packages]
+    psks = NO_PSKS
+    if before is not None:
+        nonce = bench.entropy.random_bytes(PRODUCT_SUITE.hash_bytes)
+        name = ResumptionPskId(ResumptionUsage.APPLICATION, before.group_id, before.epoch, nonce)
+        psks = KnownPsks(resumption={(before.group_id, before.epoch): before.secrets.resumption_psk})
+        proposals.append(PreSharedKey(name))
+    draft = CommitDraft(proposals=proposals, path=False)
+    pending = create_commit(alone, draft, policy, bench.entropy, psks=psks)
     certificates = (leaf.certificate, *(one.certificate for one in packages))
     return Changed(pending.next_group, None, _invitations(packages, pending.welcomes, certificates))
 
@@ -157,6 +177,22 @@ def mend(
         *(Add(one.package) for one in packages),
     ]
     return _commit(bench, group, policy, packages=packages, proposals=proposals, own=own)
+
+
+def hand_over(
+    bench: Workbench, group: Group, policy: ProfilePolicy, *, hub: NodeName, own: LeafKey | None
+) -> Changed:
+    """Make another member the hub of a group of which this node is the hub; we are its first successor then.
+
+    Raises:
+        LocalProtocolError: a rule would be broken.
+        NodeError: this node can sign nothing now.
+    """
+    extension = parse_context_extensions(group.context.extensions)
+    others = [one for one in extension.successors if one not in (hub, bench.name)]
+    after = amended(extension, hub=hub, successors=[bench.name, *others])
+    proposals = [GroupContextExtensions(context_extensions(after))]
+    return _commit(bench, group, policy, packages=(), proposals=proposals, own=own)
 
 
 def _commit(

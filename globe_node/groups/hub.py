@@ -13,6 +13,7 @@ from dataclasses import replace
 from globe_node.groups import changing, records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.changing import Changed
+from globe_node.groups.lineage import records as history_records
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import comparisons
 from globe_node.groups.packages import stock
@@ -142,12 +143,28 @@ def _enter(
     packages: Sequence[UsablePackage],
     changed: Changed,
 ) -> Changed:
-    """Log the commit of a change, and go on in the epoch after it."""
+    """Log the commit of a change, go on in the epoch after it, and say where the group is from."""
     if changed.commit is not None:
         log_commit(book, link, changed.group.epoch - 1, changed.commit.commit, changed.commit.receipt)
     stock.mark(book.bench, book.tx, packages)
     book.enter(link, changed.group, policy)
+    for history in history_records.histories_of(book.tx, [link.group_id]).values():
+        invitations = {name: replace(one, history=history) for name, one in changed.invitations.items()}
+        changed = replace(changed, invitations=invitations)
     return changed
+
+
+def hand_over(book: GroupBook, link: LinkRow, to: NodeName) -> Changed:
+    """Make another member the hub of an open group of ours.
+
+    Raises:
+        LocalProtocolError: as for `change_members`.
+        NodeError: this node can sign nothing now.
+    """
+    group = book.require_group(link)
+    own = _newer_leaf(book, group)
+    policy = policy_of_place(book, group, _certificates_that_come((), own))
+    return _enter(book, link, policy, (), changing.hand_over(book.bench, group, policy, hub=to, own=own))
 
 
 def _newer_leaf(book: GroupBook, group: Group) -> LeafKey | None:

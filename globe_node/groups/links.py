@@ -15,6 +15,7 @@ class GroupStatus(StrEnum):
     LOST = "lost"
     ABSENT = "absent"
     EQUIVOCATED = "equivocated"
+    CONTINUED = "continued"
     LEFT = "left"
     EXPIRED = "expired"
 
@@ -31,8 +32,9 @@ class LinkRow:
         roster: the authorities in it, this one too, sorted.
         status: `awaiting-keys` before it exists, `open`, `lost` when its secrets are gone, `absent` when our
             leaf was taken out though we still belong, `equivocated` when its hub was found to give one place
-            to two commits: nothing more is said in it, `left` after we were taken out for good, `expired` if
-            the keys did not come in time and it never was.
+            to two commits: nothing more is said in it, `continued` when another group has taken its place: it
+            is only read (each consultation has one group that is not `continued`), `left` after we were taken
+            out for good, `expired` if the keys did not come in time and it never was.
         epoch: the newest epoch that this node knows of.
         changed_ms: when this row last changed.
     """

@@ -10,7 +10,6 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from globe_node.groups.day_keys import SealedRow
@@ -108,10 +107,10 @@ class PendingRow(NamedTuple):
 
 # --- links ----------------------------------------------------------------------------------------------
 def links_of(tx: Transaction, consultations: Collection[ConsultationId]) -> dict[ConsultationId, LinkRow]:
-    """Return the group of each named consultation that has one; the newest, if it has had several."""
+    """Return the group of each named consultation that has one; not those that others have continued."""
     marks = ", ".join("?" * len(consultations))
-    rows = driver_of(tx).execute(f"{_LINK} consultation IN ({marks})", tuple(consultations))
-    return {link.consultation: link for link in sorted(map(_link, rows), key=attrgetter("changed_ms"))}
+    sql = f"{_LINK} consultation IN ({marks}) AND status <> 'continued'"
+    return {link.consultation: link for link in map(_link, driver_of(tx).execute(sql, tuple(consultations)))}
 
 
 def links_by_route(tx: Transaction, routing_ids: Collection[bytes]) -> list[LinkRow]:
@@ -230,18 +229,18 @@ def drop_states(tx: Transaction, group_ids: Iterable[bytes]) -> None:
 
 
 def has_left(tx: Transaction, before_ms: int) -> bool:
-    """Say whether there are secrets of groups that we left before a moment."""
+    """Say whether there are secrets of groups that ended for us before a moment."""
     sql = (
         "SELECT 1 FROM group_link AS l JOIN group_core AS c ON c.group_id = l.group_id"
-        " WHERE l.status IN ('left', 'expired') AND l.changed_ms < ? LIMIT 1"
+        " WHERE l.status IN ('left', 'continued', 'expired') AND l.changed_ms < ? LIMIT 1"
     )
     return driver_of(tx).execute(sql, (before_ms,)).fetchone() is not None
 
 
 def drop_left(tx: Transaction, before_ms: int) -> None:
-    """Delete the secrets of groups that we left, or that never came about, before a moment."""
-    sql = "SELECT group_id FROM group_link WHERE status IN ('left', 'expired') AND changed_ms < ?"
-    drop_states(tx, [row[0] for row in driver_of(tx).execute(sql, (before_ms,)).fetchall()])
+    """Delete the secrets of groups that ended for us, or never came about, before a moment."""
+    sql = f"{_LINK} status IN ('left', 'continued', 'expired') AND changed_ms < ?"
+    drop_states(tx, [_link(row).group_id for row in driver_of(tx).execute(sql, (before_ms,)).fetchall()])
 
 
 # --- what members say -----------------------------------------------------------------------------------

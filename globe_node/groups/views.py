@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading how the group of a consultation stands. It changes nothing and opens no secret.
 
-Membership is confirmed when every member that joined has said that it sees the group that we see. The hub has
-signed the invitation of everybody else, so it need not say so.
+Membership is confirmed when every member that joined has said that it sees the group that we see. Who founded
+the group has signed the invitation of everybody else, so it need not say so.
 """
 
 from collections.abc import Collection, Iterable
@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from globe_node.groups import records
+from globe_node.groups.lineage.records import histories_of
 from globe_node.groups.links import GroupStatus
 from globe_node.groups.members import equivocations, leaves
 from globe_node.groups.workbench import moment_at
 from globe_node.store.door import Transaction
+from protocol.groups.testimony.continued import parse_continued
 from protocol.identifiers import AuthorityId, ConsultationId, NodeName
 from protocol.octets import base64_text
 
@@ -34,11 +36,27 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
+class Continuation:
+    """A successor that continued the consultation in another group, since its hub was gone.
+
+    Attributes:
+        by: `authority/node` of the successor.
+        at: when, as it says.
+        epoch: the last one of the group before that it knew.
+    """
+
+    by: str
+    at: datetime
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupView:
     """The group of one consultation.
 
     Attributes:
         status: how it stands with this node.
+        hub: `authority/node` of whoever orders its changes.
         epoch: the newest epoch that this node knows of.
         members: the authorities in it, sorted.
         confirmed: whether all of them are known to see what we see.
@@ -49,9 +67,11 @@ class GroupView:
         silent: members that have long made no commit.
         proof: that its hub gave one place to two commits, base64 of octets that verify alone; empty if none.
         returned: nodes that came back from outside, in order.
+        continued: successors that continued the consultation, in order.
     """
 
     status: GroupStatus
+    hub: str
     epoch: int
     members: tuple[AuthorityId, ...]
     confirmed: bool
@@ -62,6 +82,7 @@ class GroupView:
     silent: tuple[AuthorityId, ...] = ()
     proof: str = ""
     returned: tuple[Return, ...] = ()
+    continued: tuple[Continuation, ...] = ()
 
 
 def views_of(
@@ -85,12 +106,14 @@ def views_of(
             for row in records.members_of(tx, [link.group_id])
             if row.epoch >= came.get(row.authority, 0)
         }
-        hub = link.hub.partition("/")[0]
+        continued = _continued(tx, link.group_id)
+        founder = (continued[-1].by if continued else link.hub).partition("/")[0]
         absent = tuple(one for one in link.roster if rows and one not in came)
-        joiners = [one for one in link.roster if one not in (me, hub, *absent)]
+        joiners = [one for one in link.roster if one not in (me, founder, *absent)]
         agreeing = [one for one in joiners if said.get(one) is True]
         found[consultation] = GroupView(
             status=link.status,
+            hub=link.hub,
             epoch=link.epoch,
             members=link.roster,
             confirmed=link.status is GroupStatus.OPEN and agreeing == joiners,
@@ -104,8 +127,15 @@ def views_of(
                 Return(f"{row.authority}/{row.node}", row.epoch, moment_at(row.at_ms))
                 for row in records.returns_of(tx, link.group_id)
             ),
+            continued=continued,
         )
     return found
+
+
+def _continued(tx: Transaction, group_id: bytes) -> tuple[Continuation, ...]:
+    statements = histories_of(tx, [group_id]).get(group_id, ())
+    steps = [parse_continued(one) for one in statements]
+    return tuple(Continuation(str(one.name), one.created, one.epoch) for one in steps)
 
 
 def returned_ms(tx: Transaction, group_id: bytes, name: NodeName) -> int:

@@ -7,7 +7,9 @@ Not the rules of the record itself.
 2. The extension names the hash of the record, so a group cannot be passed off as that of another opening.
 3. What the record says about who belongs holds for the first version only: later the roster speaks.
 4. Who continues a consultation is a successor that the last extension names; its group has the next version,
-   the same opening, and nobody who did not belong before.
+   the same opening, and the same roster: who belongs is for people to change, with a record.
+5. Of two groups that continue one, that of the earlier successor counts; the old group itself, if its hub has
+   changed it meanwhile, counts before both. So all come to the same group, in whatever order they hear of it.
 """
 
 from collections.abc import Sequence
@@ -64,16 +66,35 @@ def verify_continuation(last: ConsultationExtension, new: ConsultationExtension)
     """Check that a new group may continue a consultation whose hub is gone.
 
     Args:
-        last: the extension of the old group, as it was last agreed on.
-        new: the extension of the new group.
+        last: the extension of the old group, as it is known here.
+        new: the extension that the new group was founded with.
 
     Raises:
-        UntrustedError: by nobody who may, or for more, other or newer people than before.
+        UntrustedError: by nobody who may, with others than before, or the old group was changed since.
 
-    Spec: PROTOCOL.md section 16.5.
+    Spec: PROTOCOL.md section 16.10.
     """
-    kept = (new.consultation, new.opening, new.policy_version)
-    if kept != (last.consultation, last.opening, last.policy_version + 1):
+    kept = (new.consultation, new.opening, new.policy_version, new.roster)
+    if kept != (last.consultation, last.opening, last.policy_version + 1, last.roster):
         raise UntrustedError("a group that does not continue this one")
-    if new.hub not in last.successors or not set(new.roster) <= set(last.roster):
-        raise UntrustedError("a group continued by or with somebody who may not")
+    if new.hub not in last.successors:
+        raise UntrustedError("a group continued by somebody who may not")
+
+
+def rank(last: ConsultationExtension, founder: NodeName | None, policy_version: int) -> tuple[int, int]:
+    """Return how a group ranks among those that come from the same group; the highest counts.
+
+    Args:
+        last: the extension of the group that they come from.
+        founder: the successor that founded it; None for the group that they come from itself.
+        policy_version: of its extension as it is now.
+
+    Returns:
+        How often it was changed, and then: the old group before all, the earlier successor before the later.
+
+    Spec: PROTOCOL.md section 16.10.
+    """
+    if founder is None:
+        return policy_version, 1
+    turn = last.successors.index(founder) if founder in last.successors else len(last.successors)
+    return policy_version, -turn

@@ -5,11 +5,13 @@
    data: nobody can move a message to another frame.
 2. The first octet of what a message says tells a record from one that is said again, and from a statement
    about the group.
-3. An invitation and a commit bring the leaf certificates that their reader may not have.
+3. An invitation and a commit bring the leaf certificates that their reader may not have. An invitation to a
+   group that continues others brings how it came from them.
 
 application: MLSMessage, which says u8 1 ... (a signed record), u8 2 || a joined statement, u8 3 || a control,
              or u8 4 || a signed record that was said before
-invitation : u8 1 || op(Welcome, an MLSMessage) || u8 n || n * op(leaf certificate)
+invitation : u8 1 || op(Welcome, an MLSMessage) || u8 n || n * op(continued statement)
+             || u8 n || n * op(leaf certificate)
 commit     : u8 1 || op(commit, an MLSMessage) || op(hub receipt) || u8 n || n * op(leaf certificate)
 """
 
@@ -21,6 +23,7 @@ from protocol import limits
 from protocol.envelope import padded_length
 from protocol.errors import UnsupportedVersionError
 from protocol.groups.certificate import read_certificates, with_certificates
+from protocol.groups.testimony.continued import read_history, with_history
 from protocol.groups.testimony.hub_receipt import MAX_HUB_RECEIPT_BYTES
 from protocol.identifiers import Digest
 from protocol.octets import Reader, Writer
@@ -44,12 +47,14 @@ class Invitation:
     Attributes:
         welcome: an `MLSMessage`.
         certificates: of the leaves of the group.
+        history: statements how the group came from others, the oldest first; none if it did not.
 
     Spec: PROTOCOL.md section 7.1.
     """
 
     welcome: bytes = field(repr=False)
     certificates: tuple[bytes, ...] = field(repr=False)
+    history: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def digest(self) -> Digest:
@@ -58,7 +63,8 @@ class Invitation:
 
     def to_bytes(self) -> bytes:
         """Write the sealed part."""
-        return with_certificates(Writer().u8(_VERSION).op(self.welcome), self.certificates)
+        writer = with_history(Writer().u8(_VERSION).op(self.welcome), self.history)
+        return with_certificates(writer, self.certificates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,8 @@ def parse_invitation(data: bytes) -> Invitation:
     Spec: PROTOCOL.md section 7.1.
     """
     reader = _begin(data)
-    return Invitation(reader.op(limits.MAX_WELCOME_BYTES), read_certificates(reader))
+    welcome, history = reader.op(limits.MAX_WELCOME_BYTES), read_history(reader)
+    return Invitation(welcome, read_certificates(reader), history)
 
 
 def parse_ordered_commit(data: bytes) -> OrderedCommit:

@@ -25,6 +25,10 @@ REPORTED_SILENCE = timedelta(days=45)
 """A member without a commit of its own for so long is reported to people."""
 REMOVED_SILENCE = timedelta(days=90)
 """And after so long the hub removes it."""
+HUB_PATIENCE = timedelta(hours=72)
+"""How long a hub is silent before a successor follows it."""
+HUB_TRIES = 24
+"""And how often it has been asked in that time."""
 RESYNC_PAUSE = timedelta(hours=24)
 """Least time between two resyncs of one member in one group."""
 UNHEARD_PAUSE = timedelta(minutes=5)

@@ -21,6 +21,8 @@ HUB_RECEIPT = "anp1/hub-receipt"
 """The hub of a group over the place it gave to a commit."""
 JOINED = "anp1/joined"
 """A node over the state of a group that it came to."""
+CONTINUED = "anp1/continued"
+"""A successor over the group in which it continues a consultation."""
 CONTROL = "anp1/control"
 """A node over a request to send again, or over word that something can't be read."""
 
@@ -34,6 +36,7 @@ ALL = frozenset(
         LEAF_CERTIFICATE,
         HUB_RECEIPT,
         JOINED,
+        CONTINUED,
         CONTROL,
     }
 )

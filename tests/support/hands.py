@@ -15,6 +15,7 @@ from globe_node.delivery.link import Operation
 from globe_node.groups import arriving, changing, hub, records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.known import KnownGroups
+from globe_node.groups.lineage import invited
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import pool, stock
 from globe_node.groups.packages import records as package_records
@@ -267,7 +268,7 @@ class Hands:
         route = routing_id_of(group_id)
         for name, invitation in invitations.items():
             envelope = self._around(place, route, EnvelopeClass.WELCOME, invitation.to_bytes())
-            self._room(name).at(lambda book, one=envelope: arriving.take_invitation(book, one))  # type: ignore[misc]
+            self._room(name).at(lambda book, one=envelope: invited.take_invitation(book, one))  # type: ignore[misc]
 
     def _fetch(self, place: Place, wanted: Callable[[Envelope], bool]) -> None:
         """Take the invitations and commits that real nodes have ready for an authority."""
@@ -283,7 +284,7 @@ class Hands:
             for envelope in filter(wanted, run_inline(source.bench.store.read(ready))):
                 match envelope.frame.envelope_class:
                     case EnvelopeClass.WELCOME:
-                        place.at(lambda book, one=envelope: arriving.take_invitation(book, one))  # type: ignore[misc]
+                        place.at(lambda book, one=envelope: invited.take_invitation(book, one))  # type: ignore[misc]
                     case EnvelopeClass.COMMIT:
                         place.at(lambda book, one=envelope: arriving.follow(book, one))  # type: ignore[misc]
 

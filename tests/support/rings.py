@@ -17,6 +17,7 @@ from globe_node.groups.comparing.comparer import Comparer
 from globe_node.groups.comparing.desk import ComparingDesk
 from globe_node.groups.keeping import leave_out_secrets
 from globe_node.groups.known import KnownGroups
+from globe_node.groups.lineage import invited
 from globe_node.groups.links import LinkRow
 from globe_node.groups.packages import pool, stock
 from globe_node.groups.returning.desk import HubDesk
@@ -89,7 +90,7 @@ class Ring:
 
         for name, sealed in self.at(A, open_it).items():
             envelope = parse_envelope(envelope_bytes(self.frame(A, EnvelopeClass.WELCOME).to_bytes(), sealed))
-            self.at(name, partial(arriving.take_invitation, envelope=envelope))
+            self.at(name, partial(invited.take_invitation, envelope=envelope))
 
     def supply(self, name: AuthorityId) -> None:
         """Bring the hub key packages of a member."""

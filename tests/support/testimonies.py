@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sample hub receipts, joined statements and controls of the sample network."""
+"""Sample hub receipts, joined and continued statements and controls of the sample network."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -7,6 +7,8 @@ from hashlib import sha256
 from typing import Any
 
 from protocol.errors import ReasonCode
+from protocol.groups.extension import ConsultationExtension
+from protocol.groups.testimony.continued import Continued
 from protocol.groups.testimony.control import Control, ControlKind, SequenceRange
 from protocol.groups.testimony.form import authenticator_hash
 from protocol.groups.testimony.hub_receipt import HubReceipt, commit_hash, sign_hub_receipt
@@ -17,6 +19,7 @@ from protocol.identifiers import (
     Digest,
     EnvelopeId,
     NodeId,
+    NodeName,
     RecordId,
     owned_uuid7,
 )
@@ -64,6 +67,26 @@ def joined(**changes: Any) -> Joined:
         epoch=1,
         authenticator=authenticator_hash(AUTHENTICATOR),
         opening=OPENING,
+        created=START,
+        issuer=issuer("xb-ibu"),
+    )
+    return replace(statement, **changes)
+
+
+def continued(**changes: Any) -> Continued:
+    statement = Continued(
+        continues=GROUP,
+        epoch=3,
+        authenticator=authenticator_hash(AUTHENTICATOR),
+        group_id=sha256(b"another group").digest(),
+        extension=ConsultationExtension(
+            consultation=CONSULTATION,
+            hub=NodeName(AuthorityId("xb-ibu"), NodeId("main")),
+            successors=(),
+            roster=(AuthorityId("xa-acc"), AuthorityId("xb-ibu")),
+            policy_version=2,
+            opening=bytes.fromhex(OPENING),
+        ),
         created=START,
         issuer=issuer("xb-ibu"),
     )

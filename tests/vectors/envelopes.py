@@ -106,14 +106,27 @@ def _out_of_time(data: bytes) -> list[Case]:
 
 # --- 7.1 ----------------------------------------------------------------------------------------------------
 def sealed_parts(_before: Document) -> Document:
-    invitation = Invitation(b"a Welcome", (b"one certificate", b"another"))
+    invitation = Invitation(b"a Welcome", (b"one certificate", b"another"), (b"a continued statement",))
+    plain = Invitation(b"a Welcome", (b"one certificate",))
     commit = OrderedCommit(b"a commit", b"a hub receipt", (b"one certificate",))
     bare = OrderedCommit(b"a commit", b"a hub receipt", ())
     return {
         "section": "7.1",
         "about": "invitations, commits and application data; texts stand for the structures in them",
         "cases": [
-            *_forms("invitation", invitation.to_bytes(), _told(welcome=invitation.welcome), invitation),
+            *_forms(
+                "invitation",
+                invitation.to_bytes(),
+                {**_told(welcome=invitation.welcome), "history": [one.hex() for one in invitation.history]},
+                invitation,
+            ),
+            good("an invitation to a first group", plain.to_bytes(), kind="invitation"),
+            bad(
+                "invitation: a history of 17",
+                Invitation(b"a Welcome", (), (b"s",) * 17).to_bytes(),
+                ReasonCode.TOO_LARGE,
+                kind="invitation",
+            ),
             *_forms("commit", commit.to_bytes(), _told(commit=commit.commit, receipt=commit.receipt), commit),
             good("a commit without certificates", bare.to_bytes(), kind="commit"),
             *_application_data(),

@@ -5,6 +5,7 @@ ML-DSA draws chance with each signature. So that files can be made again and com
 file of before holds is used again, if it verifies for what is to be signed.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,14 +68,25 @@ class RememberingSigner:
 
 
 def _signed_in(document: Document) -> Iterator[tuple[bytes, bytes]]:
-    """Yield body and signature of each signed object in a file."""
+    """Yield body and signature of each signed object in a file, alone or in a list."""
     for case in document.get("cases", []):
-        reader = Reader(parse_base64(case["octets"]))
-        try:
-            reader.u8()
-            yield reader.op(1 << 20), reader.op(composite.SIGNATURE_BYTES, composite.SIGNATURE_BYTES)
-        except RemoteProtocolError:
-            continue
+        data = parse_base64(case["octets"])
+        for one in (data, *_listed_in(data)):
+            reader = Reader(one)
+            with contextlib.suppress(RemoteProtocolError):
+                reader.u8()
+                yield reader.op(1 << 20), reader.op(composite.SIGNATURE_BYTES, composite.SIGNATURE_BYTES)
+
+
+def _listed_in(data: bytes) -> list[bytes]:
+    """Return what a list holds; nothing, if it is none."""
+    reader = Reader(data)
+    try:
+        found = [reader.op(1 << 20) for _ in range(reader.u8())]
+        reader.finish()
+    except RemoteProtocolError:
+        return []
+    return found
 
 
 def octets(data: bytes) -> str:

@@ -15,6 +15,7 @@ from protocol.errors import ReasonCode
 from protocol.groups.certificate import LeafCertificate, leaf_certificate_hash
 from protocol.groups.credential import LeafIdentity
 from protocol.groups.extension import ConsultationExtension
+from protocol.groups.testimony.continued import with_history
 from protocol.groups.testimony.hub_receipt import EquivocationProof
 from protocol.identifiers import AuthorityId, ConsultationId, NodeId, NodeName, owned_uuid7
 from protocol.octets import Writer, base64_text, op
@@ -387,6 +388,75 @@ def joined_statements(before: Document) -> Document:
     return signed_file("16.6", "joined statements", cases)
 
 
+def continued_statements(before: Document) -> Document:
+    founded = ConsultationExtension(
+        consultation=ConsultationId("019f1d03-8dc1-7000-8000-000000000001"),
+        hub=NodeName(B, MAIN),
+        successors=(NodeName(A, MAIN),),
+        roster=(A, B),
+        policy_version=2,
+        opening=sha256(b"an opening record").digest(),
+    )
+    second, third = sha256(b"second").hexdigest(), sha256(b"third").hexdigest()
+    again = replace(founded, hub=NodeName(A, MAIN), successors=(NodeName(B, MAIN),), policy_version=4)
+    members: dict[str, JSONValue] = {
+        "continues": GROUP,
+        "epoch": 7,
+        "authenticator": sha256(b"an epoch authenticator").hexdigest(),
+        "group": second,
+        "extension": base64_text(founded.to_bytes()),
+    }
+    made = said(Maker(before), labels.CONTINUED, members, B)
+    follows = said(
+        Maker(before),
+        labels.CONTINUED,
+        {**members, "continues": second, "group": third, "extension": base64_text(again.to_bytes())},
+        A,
+    )
+
+    def history(*statements: bytes) -> bytes:
+        return with_history(Writer(), statements).to_bytes()
+
+    def then(**changes: Any) -> bytes:
+        return follows(extension=base64_text(replace(again, **changes).to_bytes()))
+
+    now = {"at": canonical.moment_text(START), "directory": "listed"}
+    field, refused = ReasonCode.BAD_FIELD, ReasonCode.REFUSED
+    cases = [
+        good("none", history(), **now),
+        good("one", history(made()), **now, group=second),
+        good("two", history(made(), follows()), **now, group=third),
+        bad(
+            "by another than the new hub",
+            history(made(extension=base64_text(again.to_bytes()))),
+            field,
+            **now,
+        ),
+        bad("with the first version", history(made(extension=_first_version(founded))), field, **now),
+        bad("of itself", history(made(group=GROUP)), field, **now),
+        bad("an extension that is none", history(made(extension="")), ReasonCode.BAD_CONTENT, **now),
+        bad("an epoch below 0", history(made(epoch=-1)), field, **now),
+        bad("a member more", history(made(hub="x")), ReasonCode.UNKNOWN_FIELD, **now),
+        bad("another label", history(made(labels.JOINED)), refused, **now),
+        bad("another signer", history(made(signed_by=A)), refused, **now),
+        bad("from the future", history(made(created="2026-03-02T09:05:00.001Z")), _EARLY, **now),
+        bad("in another order", history(follows(), made()), refused, **now),
+        bad("a gap", history(made(), follows(continues=GROUP)), refused, **now),
+        bad("back to where it came from", history(made(), follows(group=GROUP)), refused, **now),
+        bad("not a later version", history(made(), then(policy_version=2)), refused, **now),
+        bad("another opening", history(made(), then(opening=bytes(32))), refused, **now),
+        bad("17 of them", history(*[made()] * 17), ReasonCode.TOO_LARGE, **now),
+    ]
+    return signed_file("16.10", "histories of groups: how one came from others", cases)
+
+
+_EARLY = ReasonCode.NOT_YET_VALID
+
+
+def _first_version(founded: ConsultationExtension) -> str:
+    return base64_text(replace(founded, policy_version=1).to_bytes())
+
+
 def controls(before: Document) -> Document:
     control_id = str(owned_uuid7(int(START.timestamp() * 1000), bytes(10), B))
     members: dict[str, JSONValue] = {
@@ -434,5 +504,6 @@ FILES: dict[str, Make] = {
     "consultation_extensions.json": consultation_extensions,
     "hub_receipts.json": hub_receipts,
     "joined.json": joined_statements,
+    "continued.json": continued_statements,
     "controls.json": controls,
 }

@@ -26,6 +26,7 @@ from globe_node.consultations.drafting.drafts import (
     parse_submitted,
     require_form,
 )
+from globe_node.consultations.drafting.membership import require_hub
 from globe_node.consultations.drafting.packing import (
     Letter,
     Packed,
@@ -237,6 +238,8 @@ class SubmitTransaction:
             composed.created,
             required=recipients if case is None else added,
         )
+        if case is not None and draft.message_type is MessageType.MEMBERS:
+            require_hub(self._book.link_of(case.id), self._office.bench.name)
         if added:
             self._require_keys(plan.case.id, added)
         plan.record = self._record(composed, plan.case, recipients)

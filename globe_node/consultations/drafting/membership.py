@@ -14,12 +14,13 @@ from globe_node.consultations import casefile, records
 from globe_node.consultations.casebook import roster_of
 from globe_node.consultations.drafting.drafts import Draft, DraftAttachment
 from globe_node.errors import NodeError, NotPermittedError
+from globe_node.groups.links import LinkRow
 from globe_node.store.door import Transaction
 from keys.storage_key import StorageKey
 from protocol.canonical import JSONObject, JSONValue
 from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode
-from protocol.identifiers import AuthorityId, ConsultationId
+from protocol.identifiers import AuthorityId, ConsultationId, NodeName
 from protocol.record import SignedRecord
 
 
@@ -87,6 +88,20 @@ def draft_of(tx: Transaction, storage: StorageKey, me: AuthorityId, change: Chan
         deadline_seconds=change.deadline_seconds,
         idempotency_key=change.idempotency_key,
     )
+
+
+def require_hub(link: LinkRow | None, me: NodeName) -> None:
+    """Check that a node can change members at once: a change that waits holds up everybody.
+
+    Raises:
+        NotPermittedError: a successor has continued the consultation, and is the hub of its group still.
+    """
+    if link is not None and link.hub != str(me):
+        raise NotPermittedError(
+            f"this node was away for long, and {link.hub} keeps the group of this consultation for it",
+            hint="The group is given back within a quarter of an hour; try again then.",
+            code=ReasonCode.ILLEGAL_MOVE,
+        )
 
 
 def _named(change: Change) -> Mapping[str, tuple[AuthorityId, ...]]:

@@ -144,10 +144,11 @@ class Packer:
         """Say whether the group carries a record now.
 
         The hub knows who is in its group: who was to be added and gave no keys in time does not hold up the
-        others. Anybody else waits until the commit has come that goes with a change it has heard of.
+        others. Anybody else waits until the commit has come that goes with a change it has heard of; and with
+        a change of its own, until it is the hub again.
         """
         if link.hub != str(self._book.bench.name):
-            return self._book.is_ready_for(link, letter.members)
+            return letter.change is None and self._book.is_ready_for(link, letter.members)
         return self._book.is_ready_for(link, link.roster) and letter.members.issuperset(link.roster)
 
     def _said(self, letter: Letter, link: LinkRow) -> list[Outgoing]:

@@ -8,7 +8,8 @@
 3. Who comes into a group says so to all its members in the same transaction, and asks them for what it has
    lost, if there is anything of that consultation here. A member that asked before asks it once more.
 4. A member that sees another group than we do raises an alarm; nothing is refused for that.
-5. A message whose key is gone is refused, and its sender told inside the group: it says it again. After an
+5. Who goes back into a group that another had continued says there again what it has said.
+6. A message whose key is gone is refused, and its sender told inside the group: it says it again. After an
    invitation whose keys are gone, its sender is asked in which groups we are.
 """
 
@@ -22,12 +23,13 @@ from globe_node.consultations.office import Office
 from globe_node.consultations.opening.examine import Examination, Postponed, Refused, verdict_of
 from globe_node.consultations.resending import records as resends
 from globe_node.consultations.resending.asking import ask_for_missing, has_asked, say_unread
-from globe_node.consultations.resending.hearing import hear_control
+from globe_node.consultations.resending.hearing import hear_control, want_all_since
 from globe_node.delivery.inbox import HeldEnvelope
 from globe_node.delivery.outbox import Outgoing
 from globe_node.groups import arriving
 from globe_node.groups.arriving import AwaitedGroupError, Heard, KeyGoneError
 from globe_node.groups.book import GroupBook
+from globe_node.groups.lineage import invited
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.returning.finding import ask_again
 from globe_node.groups.views import returned_ms
@@ -118,7 +120,8 @@ class Hearing:
 
     def _say_unread(self, held: HeldEnvelope) -> None:
         """Tell the sender of a message that its key is gone, if we can speak to it."""
-        link = self._book.link_by_route(held.routing_id)
+        spoken = self._book.link_by_route(held.routing_id)
+        link = None if spoken is None else self._book.link_of(spoken.consultation)
         now_ms = self._book.now_ms
         if resends.count_unread(self._book.tx, held.sender, now_ms - _DAY_MS) >= MOST_UNREAD:
             return
@@ -135,20 +138,33 @@ class Hearing:
         match envelope.frame.envelope_class:
             case EnvelopeClass.WELCOME:
                 before = book.link_by_route(envelope.frame.routing_id)
-                link, digest = arriving.take_invitation(book, envelope)
-                if link == before:
+                link, digest = invited.take_invitation(book, envelope)
+                if link == before or link.status is not GroupStatus.OPEN:
                     return Taken(held, link, digest, "welcome")
                 self.outgoing.append(arriving.announcement(book, link, JoinedBy.WELCOME))
                 if resends.has_records(book.tx, link.consultation):
                     self.outgoing.append(ask_for_missing(self._office, book, link))
                 return self._changed(Taken(held, link, digest, "welcome"))
             case EnvelopeClass.COMMIT:
+                before = book.link_by_route(envelope.frame.routing_id)
                 link, digest = arriving.follow(book, envelope)
+                if before is not None and before.status is GroupStatus.CONTINUED:
+                    self._went_back(link, before.changed_ms)
                 return self._changed(Taken(held, link, digest, "commit"))
             case EnvelopeClass.APPLICATION:
                 return self._said(one, arriving.hear(book, envelope), envelope.frame, envelope.frame_bytes)
             case EnvelopeClass.CONTROL:
                 raise MalformedError("a class of envelopes that is not taken here", code=ReasonCode.BAD_FIELD)
+
+    def _went_back(self, link: LinkRow, since_ms: int) -> None:
+        """Say again in a group that is open again what was said in the one that had continued it since."""
+        if link.status is not GroupStatus.OPEN:
+            return
+        book, me = self._book, self._book.bench.name.authority
+        self.outgoing.append(ask_for_missing(self._office, book, link))
+        for peer in sorted({*link.roster} - {me}):
+            want_all_since(book.tx, link.consultation, me, peer, since_ms)
+        self.asked = True
 
     def _again(self, one: Examination) -> Examination | Taken:
         """Go on with what was opened before."""

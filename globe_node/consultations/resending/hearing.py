@@ -10,10 +10,12 @@
 
 from datetime import timedelta
 
+from globe_node.consultations import records as archive
 from globe_node.consultations.resending import records
 from globe_node.consultations.resending.records import Kept
 from globe_node.groups.arriving import Heard
 from globe_node.groups.book import GroupBook
+from globe_node.store.door import Transaction
 from protocol.errors import UntrustedError
 from protocol.groups.testimony.control import (
     ALL_THAT_FOLLOW,
@@ -24,7 +26,7 @@ from protocol.groups.testimony.control import (
     verify_control,
 )
 from protocol.groups.upkeep import RESYNC_PAUSE
-from protocol.identifiers import AuthorityId, RecordId
+from protocol.identifiers import AuthorityId, ConsultationId, RecordId
 
 PAUSE_MS = (RESYNC_PAUSE - timedelta(hours=4)) // timedelta(milliseconds=1)
 """What was sent again is not asked for anew sooner: a member comes back once a day, and clocks differ."""
@@ -52,6 +54,15 @@ def hear_control(book: GroupBook, heard: Heard, statement: bytes) -> None:
     kept = [one for one in records.kept_of(book.tx, link.consultation) if one.author in (me, peer)]
     wanted = chosen(kept, control.ranges)
     records.want(book.tx, link.consultation, peer, wanted, before_ms=book.now_ms - PAUSE_MS)
+
+
+def want_all_since(
+    tx: Transaction, consultation: ConsultationId, me: AuthorityId, peer: AuthorityId, since_ms: int
+) -> None:
+    """Let a member have again what we said since a moment in a group that it perhaps never came into."""
+    for row in archive.records_of(tx, consultation):
+        if row.author == me and row.stored_ms >= since_ms:
+            records.want_unread(tx, consultation, peer, row.record_id, most=MAX_RESENDS)
 
 
 def chosen(kept: list[Kept], ranges: tuple[SequenceRange, ...]) -> list[RecordId]:

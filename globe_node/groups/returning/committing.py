@@ -27,6 +27,7 @@ from protocol.groups.profile import parse_context_extensions
 from protocol.groups.sealed import OrderedCommit
 from protocol.groups.testimony.hub_receipt import verify_hub_receipt, verify_outcome, verify_place
 from protocol.groups.upkeep import returned_by
+from protocol.identifiers import is_owned
 from protocol.mls.commits import CommitDraft, create_commit, install
 from protocol.mls.group import Group, past_of
 from protocol.mls.joining import ExternalDraft, OpenGroup, join_externally, open_group_info
@@ -88,9 +89,11 @@ def open_shown(link: LinkRow, answer: InfoAnswer) -> OpenGroup:
     found = open_group_info(PRODUCT_SUITE, answer.info)
     context = found.info.group_context
     extension = parse_context_extensions(context.extensions)
-    told = (context.group_id, extension.consultation, str(extension.hub))
-    if told != (link.group_id, link.consultation, link.hub) or context.epoch < link.epoch:
+    told = (context.group_id, extension.consultation)
+    if told != (link.group_id, link.consultation) or context.epoch < link.epoch:
         raise UntrustedError("another group than the one that was lost, or an older one")
+    if str(extension.hub) != link.hub and not is_owned(link.consultation, extension.hub.authority):
+        raise UntrustedError("a group whose hub is neither that of before nor whoever opened it")
     return found
 
 
@@ -109,6 +112,7 @@ def come_back(book: GroupBook, link: LinkRow, answer: InfoAnswer) -> Pending | N
         roster = parse_context_extensions(found.info.group_context.extensions).roster
         leave(book, link, still_belongs=bench.name.authority in roster)
         return None
+    book.put_link(replace(link, hub=str(parse_context_extensions(found.info.group_context.extensions).hub)))
     (place, old), *_ = ours
     leaf = current_leaf_key(bench, book.tx)
     if leaf.pair.public == old.signature_key:

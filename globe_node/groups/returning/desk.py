@@ -14,6 +14,8 @@ from globe_node.groups.packages.supply import Allowance
 from globe_node.groups.returning import ordering
 from globe_node.groups.returning.finding import roll_for
 from globe_node.groups.returning.wire import (
+    AbsenceAnswer,
+    AbsenceRequest,
     CommitAnswer,
     CommitRequest,
     InfoAnswer,
@@ -74,6 +76,8 @@ class HubDesk:
         if isinstance(request, RollRequest):
             answer = await self._bench.store.write(lambda tx: roll_for(self._bench, tx, peer, request))
             return answer.to_bytes()
+        if isinstance(request, AbsenceRequest):
+            return (await self._bench.store.read(lambda tx: self._absence(tx, peer, request))).to_bytes()
         return (await self._bench.store.read(lambda tx: self._show(tx, peer, request))).to_bytes()
 
     def _count(self, peer: PeerIdentity) -> None:
@@ -92,6 +96,10 @@ class HubDesk:
 
     def _later(self, tx: Transaction, peer: PeerIdentity, request: LaterRequest) -> CommitAnswer:
         return ordering.later(GroupBook(self._bench, self._known, tx), peer, request)
+
+    def _absence(self, tx: Transaction, peer: PeerIdentity, request: AbsenceRequest) -> AbsenceAnswer:
+        book = GroupBook(self._bench, self._known, tx)
+        return AbsenceAnswer(ordering.misses_hub(book, peer, request))
 
     def _show(self, tx: Transaction, peer: PeerIdentity, request: InfoRequest) -> InfoAnswer:
         return ordering.show(GroupBook(self._bench, self._known, tx), peer, request)

@@ -3,9 +3,9 @@
 
 1. A node that was restored asks each other node, once in its new life, in which groups they are together. Who
    can't be reached is asked again, with growing pauses; new nodes of the directory are asked as well.
-2. Only the hub of a group is believed, for groups whose consultation belongs to its authority; and everybody
-   about groups of which this node itself is the hub. What is said there only leads to a return, which checks
-   everything again.
+2. Only the hub of a group is believed, for groups whose consultation belongs to its authority, or that it has
+   continued; and everybody about groups of which this node itself is the hub. What is said there only leads
+   to a return, which checks everything again.
 3. Who is asked so drops the key packages that it holds of the asking node: their private keys are gone.
 4. An invitation whose keys are not here has its sender asked once more: we may be in the group all the same.
 """
@@ -17,6 +17,10 @@ from globe_node.delivery.link import Operation, PeerIdentity, Transport
 from globe_node.delivery.peers import PeerBook
 from globe_node.errors import NodeError, PeerUnreachableError, StoreError
 from globe_node.groups import records
+from globe_node.groups.book import GroupBook
+from globe_node.groups.known import KnownGroups
+from globe_node.groups.lineage import descent
+from globe_node.groups.lineage import records as history_records
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import stock
 from globe_node.groups.returning.wire import (
@@ -28,10 +32,10 @@ from globe_node.groups.returning.wire import (
 )
 from globe_node.groups.workbench import Workbench
 from globe_node.store.door import Transaction
-from protocol import delivery
+from protocol import delivery, limits
 from protocol.envelope import routing_id_of
 from protocol.errors import ProtocolError, RemoteProtocolError
-from protocol.identifiers import AuthorityId, ConsultationId, NodeName, parse_node_name, require_owned
+from protocol.identifiers import AuthorityId, NodeName, is_owned, parse_node_name
 
 REQUEST_SECONDS = 20.0
 LOOK_SECONDS = 30.0
@@ -95,7 +99,7 @@ class Finder:
                     raise PeerUnreachableError("the peer names no groups", code=answer.code)
                 page = parse_roll_answer(answer.body).groups
                 told += [one for one in page if one.group_id > after]
-                if len(page) < MAX_SHARED or not page or page[-1].group_id <= after:
+                if not page or page[-1].group_id <= after:
                     break
                 after = page[-1].group_id
         except StoreError:
@@ -109,12 +113,13 @@ class Finder:
         return True
 
     def _note(self, tx: Transaction, peer: NodeName, told: Sequence[SharedGroup]) -> None:
+        book = GroupBook(self._bench, KnownGroups(), tx)
         found = [one for one in told if may_say(one, peer, self._bench.name)]
-        lost = forgotten(tx, found, self._bench.now_ms())
-        records.put_links(tx, lost)
+        count = sum([take_word(book, one) for one in found])
+        book.write()
         records.note_asked(tx, peer.authority, self._bench.now_ms())
-        if lost:
-            self._bench.log.warning("groups are found that this node has forgotten", count=len(lost))
+        if count:
+            self._bench.log.warning("groups are found that this node has forgotten", count=count)
 
 
 def ask_again(tx: Transaction, peer: AuthorityId) -> None:
@@ -132,33 +137,48 @@ def may_say(told: SharedGroup, peer: NodeName, me: NodeName) -> bool:
     """Say whether a node may name a group to us."""
     if told.hub not in (peer, me) or me.authority not in told.roster or peer.authority not in told.roster:
         return False
-    try:
-        require_owned(told.consultation, told.hub.authority)
-    except RemoteProtocolError:
+    return bool(told.history) or is_owned(told.consultation, told.hub.authority)
+
+
+def take_word(book: GroupBook, told: SharedGroup) -> bool:
+    """Note a group that is not known here, or only as beginning, as lost; return whether it was one.
+
+    One that continues the group that we know takes its place, if it may.
+    """
+    known = book.link_of(told.consultation)
+    if known is not None and known.group_id == told.group_id:
+        if known.status is GroupStatus.AWAITING_KEYS:
+            book.put_link(replace(known, status=GroupStatus.LOST, changed_ms=book.now_ms))
+            return True
         return False
+    if known is not None and not told.history:
+        return False
+    if told.history:
+        try:
+            history = descent.read(book, told.history)
+            extension = replace(history[-1].extension, hub=told.hub)
+            descent.verify_hub(history, told.group_id, extension)
+            if known is not None:
+                descent.require_place(book, known, history, told.group_id, history[-1].extension)
+        except RemoteProtocolError as error:
+            book.bench.log.warning("a group that is named to us does not hold", code=error.code)
+            return False
+        history_records.put_history(book.tx, told.group_id, told.history)
+        if known is not None:
+            descent.take_place(book, known, history[-1].name)
+    book.put_link(
+        LinkRow(
+            group_id=told.group_id,
+            consultation=told.consultation,
+            routing_id=routing_id_of(told.group_id),
+            hub=str(told.hub),
+            roster=told.roster,
+            status=GroupStatus.LOST,
+            epoch=0,
+            changed_ms=book.now_ms,
+        )
+    )
     return True
-
-
-def forgotten(tx: Transaction, told: Sequence[SharedGroup], now_ms: int) -> list[LinkRow]:
-    """Return those groups that are not known here, as lost; and those that we only know as beginning."""
-    known = records.links_of(tx, {one.consultation for one in told})
-    found: dict[ConsultationId, LinkRow] = {}
-    for one in told:
-        ours = known.get(one.consultation)
-        if ours is None:
-            found[one.consultation] = LinkRow(
-                group_id=one.group_id,
-                consultation=one.consultation,
-                routing_id=routing_id_of(one.group_id),
-                hub=str(one.hub),
-                roster=one.roster,
-                status=GroupStatus.LOST,
-                epoch=0,
-                changed_ms=now_ms,
-            )
-        elif ours.group_id == one.group_id and ours.status is GroupStatus.AWAITING_KEYS:
-            found[one.consultation] = replace(ours, status=GroupStatus.LOST, changed_ms=now_ms)
-    return list(found.values())
 
 
 def roll_for(bench: Workbench, tx: Transaction, peer: PeerIdentity, request: RollRequest) -> RollAnswer:
@@ -172,9 +192,22 @@ def roll_for(bench: Workbench, tx: Transaction, peer: PeerIdentity, request: Rol
     links = records.links_shared(
         tx, peer.authority, (str(bench.name), str(name)), after=request.after, limit=MAX_SHARED
     )
-    return RollAnswer(
-        tuple(
-            SharedGroup(link.group_id, link.consultation, parse_node_name(link.hub.encode()), link.roster)
-            for link in links
-        )
-    )
+    histories = history_records.histories_of(tx, [link.group_id for link in links])
+    return RollAnswer(tuple(_that_fit([_shared(link, histories.get(link.group_id, ())) for link in links])))
+
+
+def _shared(link: LinkRow, history: tuple[bytes, ...]) -> SharedGroup:
+    hub = parse_node_name(link.hub.encode())
+    return SharedGroup(link.group_id, link.consultation, hub, link.roster, history)
+
+
+def _that_fit(groups: Sequence[SharedGroup]) -> list[SharedGroup]:
+    """Return as many as an answer holds, at least the first."""
+    room = limits.MAX_ORDER_ANSWER_BYTES // 2
+    chosen: list[SharedGroup] = []
+    for one in groups:
+        room -= sum(map(len, one.history))
+        if room < 0 and chosen:
+            break
+        chosen.append(one)
+    return chosen

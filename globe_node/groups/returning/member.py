@@ -182,11 +182,12 @@ class Member:
         for _ in range(TRIES):
             made = await self._in_book(partial(_renewing, consultation=consultation))
             self._bench.faults.point("groups.commits.made")
-            answer = await self._send(await self._link(consultation), made)
+            link = await self._link(consultation)
+            answer = await self._send(link, made)
             if answer.receipt:
                 await self._take_place(consultation, made, answer)
                 return True
-            await self._catch_up(consultation, answer)
+            await self._catch_up(link, answer)
         return False
 
     async def _come_back(self, link: LinkRow) -> bool:
@@ -209,7 +210,7 @@ class Member:
             if made is None:
                 return True
             self._bench.faults.point("groups.commits.made")
-            answer = await self._send(link, made)
+            answer = await self._send(await self._link(link.consultation), made)
             if answer.receipt:
                 await self._take_place(link.consultation, made, answer)
                 self._bench.log.info("came back into a group")
@@ -225,11 +226,11 @@ class Member:
                 answer = parse_commit_answer(await self._ask(hub, Operation.COMMITS, request))
             except PeerUnreachableError as error:
                 if error.code is ReasonCode.EXPIRED:
-                    await self._in_book(lambda book: arriving.lose(book, _require(book, consultation)))
+                    await self._in_book(lambda book: arriving.lose(book, _same(book, lacking)))
                 raise
             if not answer.earlier:
                 break
-            await self._catch_up(consultation, answer)
+            await self._catch_up(lacking, answer)
             progress = True
         return progress
 
@@ -365,11 +366,11 @@ class Member:
             self._wake(queued)
         self._regrouped()
 
-    async def _catch_up(self, consultation: ConsultationId, answer: CommitAnswer) -> None:
+    async def _catch_up(self, lacking: LinkRow, answer: CommitAnswer) -> None:
         """Take what came first; a group that can't, as after a crash before our receipt came, is lost."""
 
         def take(book: GroupBook) -> Queued | None:
-            link = _require(book, consultation)
+            link = _same(book, lacking)
             own = pending.find(book, link)
             link = committing.catch_up(book, link, answer, own)
             release(book, link)
@@ -382,7 +383,7 @@ class Member:
         except NotKnownYetError:
             raise
         except RemoteProtocolError:
-            await self._in_book(lambda book: arriving.lose(book, _require(book, consultation)))
+            await self._in_book(lambda book: arriving.lose(book, _same(book, lacking)))
             raise
         self._announce(queued)
 
@@ -425,6 +426,14 @@ def release(book: GroupBook, link: LinkRow) -> None:
     """Let intake look again at what waited for this epoch."""
     for member in link.roster:
         inbox.release(book.tx, member, {link.routing_id}, book.now_ms)
+
+
+def _same(book: GroupBook, link: LinkRow) -> LinkRow:
+    """Return a group as it stands now; another may have taken its place since we asked about it."""
+    now = _require(book, link.consultation)
+    if now.group_id != link.group_id:
+        raise LocalProtocolError("a group that another has continued", code=ReasonCode.NOT_FOUND)
+    return now
 
 
 def _hub_of(link: LinkRow) -> AuthorityId:

@@ -4,7 +4,8 @@
 1. A commit is processed in our own group, logged, receipted and queued for the others in one transaction; of
    two for one epoch the first one has the place, and its receipt is the only one that we ever sign for it.
 2. Who is not on the roster learns nothing, not even whether there is such a group; who was, learns that it is
-   not any more. Members show the group to its hub only.
+   not any more. Members show the group to its hub only, and give commits and their word about the hub to its
+   successors.
 3. A commit counts as the peer's that the line names, or it is refused: nobody has a place kept for another.
 4. One member comes back from outside once a day and group, if it has spoken since; else after five minutes.
    What was placed already is answered from the log.
@@ -21,11 +22,13 @@ from globe_node.groups import records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.changing import certificates_in, receipt_for
 from globe_node.groups.hub import log_commit, policy_of_place
+from globe_node.groups.lineage import absence, descent
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members.parcels import parcel_of
 from globe_node.groups.records import CommitRow
 from globe_node.groups.returning.wire import (
     MAX_COMMITS,
+    AbsenceRequest,
     CommitAnswer,
     CommitRequest,
     InfoAnswer,
@@ -37,9 +40,10 @@ from globe_node.groups.workbench import moment_at
 from protocol import limits
 from protocol.errors import ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.membership import identity_in
+from protocol.groups.profile import parse_context_extensions
 from protocol.groups.sealed import OrderedCommit
 from protocol.groups.upkeep import RESYNC_PAUSE, UNHEARD_PAUSE, verify_resync_pace
-from protocol.identifiers import AuthorityId, NodeName
+from protocol.identifiers import AuthorityId, NodeName, parse_node_name
 from protocol.mls.commits import group_info
 from protocol.mls.group import Group
 from protocol.mls.processing import Committed, process
@@ -126,7 +130,7 @@ def later(book: GroupBook, peer: PeerIdentity, request: LaterRequest) -> CommitA
         RemoteProtocolError: not for this peer (`refused`), in an epoch to come (`sequence_gap`), or so far
             behind that they are gone (`expired`).
     """
-    _, group = _group_for(book, peer, request.group_id)
+    group = _group_told_to(book, peer, request.group_id)
     if request.epoch > group.epoch:
         raise RemoteProtocolError("a member in an epoch to come", code=ReasonCode.SEQUENCE_GAP)
     if request.epoch == group.epoch:
@@ -169,11 +173,44 @@ def _refuse_stranger(book: GroupBook, link: LinkRow, authority: AuthorityId) -> 
 
 
 def _group_shown_to(book: GroupBook, peer: PeerIdentity, group_id: bytes) -> tuple[LinkRow, Group]:
-    """Return a group that a peer may see: it is the hub, or a member and we are the hub."""
+    """Return a group that a peer may see: it is the hub, or a member and we are the hub, or have been it."""
     link = _link_with(book, group_id)
     if link is not None and link.hub == str(NodeName(peer.authority, peer.node)):
         return link, _open_group(book, link)
+    if link is not None and peer.authority in link.roster and _is_founder(book, group_id):
+        return link, _open_group(book, link)
     return _group_for(book, peer, group_id)
+
+
+def _is_founder(book: GroupBook, group_id: bytes) -> bool:
+    """Say whether we have founded a group that continues another: members may know us as its hub."""
+    return any(step.name == book.bench.name for step in descent.history_of(book, group_id)[-1:])
+
+
+def misses_hub(book: GroupBook, peer: PeerIdentity, request: AbsenceRequest) -> bool:
+    """Say to a successor whether we miss the hub of a group too, and know of no epoch that it does not know.
+
+    Raises:
+        RemoteProtocolError: not for this peer (`refused`), or not here any more (`not_found`).
+    """
+    link = _link_with(book, request.group_id)
+    if link is not None and link.status is GroupStatus.LOST and peer.authority in link.roster:
+        return absence.is_gone(book, parse_node_name(link.hub.encode()))
+    group = _group_told_to(book, peer, request.group_id)
+    hub = parse_context_extensions(group.context.extensions).hub
+    return hub != book.bench.name and group.epoch <= request.epoch and absence.is_gone(book, hub)
+
+
+def _group_told_to(book: GroupBook, peer: PeerIdentity, group_id: bytes) -> Group:
+    """Return a group whose commits a peer may have: a member of ours, or a successor of the hub."""
+    link = _link_with(book, group_id)
+    if link is None or link.hub == str(book.bench.name) or peer.authority not in link.roster:
+        return _group_for(book, peer, group_id)[1]
+    group = _open_group(book, link)
+    name = NodeName(peer.authority, peer.node)
+    if name not in parse_context_extensions(group.context.extensions).successors:
+        raise UntrustedError("a group that is not this peer's")
+    return group
 
 
 def _link_with(book: GroupBook, group_id: bytes) -> LinkRow | None:

@@ -7,6 +7,7 @@
    be none.
 4. Certificates stand once, whatever number of leaves name them.
 5. Who does not know any more in which groups it is asks each node for those that both are in.
+6. A successor asks the other members whether they miss the hub too.
 
 commit request = u8 1 || group (32) || u8 1 || op(commit, an MLSMessage) || op(leaf certificate, or empty)
                | u8 1 || group (32) || u8 2 || u64 epoch
@@ -14,8 +15,11 @@ commit answer  = u8 1 || u8 1 || op(hub receipt)
                | u8 1 || u8 2 || u8 n || n * (op(commit) || op(hub receipt)) || certificates
 info request   = u8 1 || u8 1 || group (32)
                | u8 1 || u8 2 || op(group after which the list goes on, or empty)
+               | u8 1 || u8 3 || group (32) || u64 epoch
 info answer    = u8 1 || op(GroupInfo, an MLSMessage) || certificates
-               | u8 1 || u16 n || n * (group (32) || op(consultation) || op(hub) || names)
+               | u8 1 || u16 n || n * (group (32) || op(consultation) || op(hub) || names || history)
+               | u8 1 || u8 (1 if the hub is missed, else 0)
+history        = u8 n || n * op(continued statement)
 names          = u8 n || n * op(authority)
 certificates   = u8 n || n * op(leaf certificate)
 """
@@ -27,6 +31,7 @@ from protocol import limits
 from protocol.errors import MalformedError, ReasonCode, UnsupportedVersionError
 from protocol.groups.certificate import MAX_LEAF_CERTIFICATE_BYTES, read_certificates, with_certificates
 from protocol.groups.profile import GROUP_ID_BYTES
+from protocol.groups.testimony.continued import read_history, with_history
 from protocol.groups.testimony.hub_receipt import MAX_HUB_RECEIPT_BYTES
 from protocol.identifiers import (
     MAX_NODE_NAME_BYTES,
@@ -44,7 +49,7 @@ MAX_COMMITS = 16
 _VERSION = 1
 _PLACE, _LATER = 1, 2
 _ORDERED, _BEHIND = 1, 2
-_INFO, _ROLL = 1, 2
+_INFO, _ROLL, _ABSENCE = 1, 2, 3
 MAX_SHARED = 500
 """Groups that one answer names; who is in more asks for those after the last one."""
 
@@ -156,12 +161,14 @@ class SharedGroup:
         consultation: the consultation that it is.
         hub: of the two.
         roster: the authorities in it, sorted.
+        history: statements how it came from others, the oldest first.
     """
 
     group_id: bytes
     consultation: ConsultationId
     hub: NodeName
     roster: tuple[AuthorityId, ...]
+    history: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +185,36 @@ class RollAnswer:
             writer.u8(len(one.roster))
             for name in one.roster:
                 writer.op(name.encode("ascii"))
+            with_history(writer, one.history)
         return writer.to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceRequest:
+    """The question of a successor: do you miss the hub of our group too?
+
+    Attributes:
+        group_id: the group.
+        epoch: in which the successor is.
+    """
+
+    group_id: bytes
+    epoch: int
+
+    def to_bytes(self) -> bytes:
+        """Write the request."""
+        return Writer().u8(_VERSION).u8(_ABSENCE).raw(self.group_id).u64(self.epoch).to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceAnswer:
+    """Whether a member misses the hub too."""
+
+    is_missed: bool
+
+    def to_bytes(self) -> bytes:
+        """Write the answer."""
+        return Writer().u8(_VERSION).u8(int(self.is_missed)).to_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +285,7 @@ def parse_commit_answer(body: bytes) -> CommitAnswer:
     return CommitAnswer(b"", earlier, read_certificates(reader))
 
 
-def parse_info_request(body: bytes) -> InfoRequest | RollRequest:
+def parse_info_request(body: bytes) -> InfoRequest | RollRequest | AbsenceRequest:
     """Read a request.
 
     Raises:
@@ -266,11 +302,29 @@ def parse_info_request(body: bytes) -> InfoRequest | RollRequest:
         if len(after) not in (0, GROUP_ID_BYTES):
             raise MalformedError("not the id of a group", code=ReasonCode.BAD_FIELD)
         return RollRequest(after)
-    if kind != _INFO:
+    if kind not in (_INFO, _ABSENCE):
         raise MalformedError("a request of no known kind", code=ReasonCode.BAD_FIELD)
     group_id = reader.raw(GROUP_ID_BYTES)
+    epoch = reader.u64() if kind == _ABSENCE else None
     reader.finish()
-    return InfoRequest(group_id)
+    return InfoRequest(group_id) if epoch is None else AbsenceRequest(group_id, epoch)
+
+
+def parse_absence_answer(body: bytes) -> AbsenceAnswer:
+    """Read an answer.
+
+    Raises:
+        UnsupportedVersionError: another version.
+        MalformedError: cut off, too long, or neither yes nor no.
+
+    Spec: PROTOCOL.md section 11.5.
+    """
+    reader = _begin(body)
+    told = reader.u8()
+    reader.finish()
+    if told > 1:
+        raise MalformedError("neither yes nor no", code=ReasonCode.BAD_FIELD)
+    return AbsenceAnswer(bool(told))
 
 
 def parse_roll_answer(body: bytes) -> RollAnswer:
@@ -304,7 +358,7 @@ def _shared(reader: Reader) -> SharedGroup:
     roster = tuple(parse_authority_id(_text(reader.op(64))) for _ in range(members))
     if list(roster) != sorted(set(roster)):
         raise MalformedError("members out of order", code=ReasonCode.BAD_CONTENT)
-    return SharedGroup(group_id, consultation, hub, roster)
+    return SharedGroup(group_id, consultation, hub, roster, read_history(reader))
 
 
 def _text(data: bytes) -> str:

@@ -35,7 +35,7 @@ from protocol.errors import ProtocolError, RemoteProtocolError
 from protocol.groups.certificate import parse_leaf_certificate, verify_standing_leaf
 from protocol.groups.errors import NotKnownYetError
 from protocol.groups.upkeep import CERTIFICATE_RESERVE, REMOVED_SILENCE, REPORTED_SILENCE
-from protocol.identifiers import AuthorityId, ConsultationId, NodeName
+from protocol.identifiers import AuthorityId, ConsultationId, NodeName, is_owned
 
 LOOK_SECONDS = 900.0
 """How often it is looked without a reason; the time that a hub has is an hour."""
@@ -208,7 +208,7 @@ class Caretaker:
         return lambda tx: leaves.open_groups(tx, self._bench.name, after, GROUPS_AT_ONCE)
 
     def _out_of_order(self, group_ids: Collection[bytes]) -> Callable[[Transaction], list[bytes]]:
-        """Return a look for those groups that have a leaf that fell, or lack one."""
+        """Return a look for groups that have a leaf that fell, or lack one, or of which we are a lent hub."""
 
         def look(tx: Transaction) -> list[bytes]:
             nodes: dict[AuthorityId, NodeName | None] = {}
@@ -224,7 +224,8 @@ class Caretaker:
                 lacking = any(nodes[one] is not None and nodes[one] not in there for one in link.roster)
                 over = [row for row in rows if row.fallen or row.since_ms <= silent_ms]
                 gone = any(row.fallen or row.name != self._bench.name for row in over)
-                if lacking or gone or refused_by(tx, link.routing_id, self._bench.now_ms()):
+                lent = not is_owned(link.consultation, self._bench.name.authority)
+                if lacking or gone or lent or refused_by(tx, link.routing_id, self._bench.now_ms()):
                     found.append(link.group_id)
             return found
 

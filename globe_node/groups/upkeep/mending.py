@@ -7,7 +7,8 @@
    its former nodes go with the same commit.
    So does one that had no keys any more for its invitation: see `refusals`.
 3. If the leaf of the hub itself fell with its key, the commit brings it a new one.
-4. Commit, receipt, log, envelopes and audit entries are one transaction. What it did follows from the group
+4. A successor that has continued a group gives it back to the hub of before, when nothing else is to be done.
+5. Commit, receipt, log, envelopes and audit entries are one transaction. What it did follows from the group
    and the directory alone, so after a crash before it the same is done again.
 """
 
@@ -21,6 +22,7 @@ from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import leaves
 from globe_node.groups.members.parcels import parcel_of
 from globe_node.groups.packages.stock import UsablePackage
+from globe_node.groups.succession import founding
 from globe_node.groups.upkeep.refusals import dead_leaves
 from globe_node.groups.workbench import moment_at
 from protocol.audit.events import AuditEvent, EventKind
@@ -29,7 +31,7 @@ from protocol.groups.membership import identity_in
 from protocol.groups.upkeep import is_silence_over
 from protocol.identifiers import AuthorityId, Digest, NodeName
 
-REMOVED, RETURNED, RENEWED, SILENT = "removed", "returned", "renewed", "silent"
+REMOVED, RETURNED, RENEWED, SILENT, HUB = "removed", "returned", "renewed", "silent", "hub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,22 @@ def mend(book: GroupBook, link: LinkRow) -> Mended:
     fallen = {one.leaf: one.code.value for one in book.members.fallen(link)} | _silent(book, link)
     gone = fallen.keys() | dead_leaves(book, link)
     packages, missing = hub.find_packages(book, _without_leaf(book, link, gone))
-    if not fallen and not packages:
-        return Mended(missing=frozenset(missing))
-    return _commit(book, link, fallen, packages, missing)
+    if fallen or packages:
+        return _commit(book, link, fallen, packages, missing)
+    return _hand_back(book, link, frozenset(missing))
+
+
+def _hand_back(book: GroupBook, link: LinkRow, missing: frozenset[AuthorityId]) -> Mended:
+    """Let the node of whoever opened the consultation be the hub again, if we are only its successor."""
+    to = founding.requester_node(book, link)
+    if to is None:
+        return Mended(missing=missing)
+    peers = book.members.present(link) - {book.bench.name.authority}
+    commit = hub.hand_over(book, link, to).commit
+    if commit is None:
+        return Mended(missing=missing)
+    outgoing = [parcel_of(book.bench, link, commit, peers=peers, now_ms=book.now_ms)]
+    return Mended(outgoing, _events(book, link, commit.digest, [(to, HUB)]), missing)
 
 
 def _commit(

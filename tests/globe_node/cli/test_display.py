@@ -19,6 +19,20 @@ def test_a_member_that_came_back_from_outside_is_shown(capsys: pytest.CaptureFix
     assert "xb-ibu/main CAME BACK FROM OUTSIDE 2026-11-24 10:00:00 UTC" in capsys.readouterr().out
 
 
+def test_that_a_successor_went_on_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    group: JSONObject = {
+        "status": "open",
+        "hub": "xa-acc/main",
+        "epoch": 2,
+        "members": ["xa-acc", "xb-ibu", "xc-aco"],
+        "continued": [{"by": "xb-ibu/main", "epoch": 3, "at": "2026-11-24T10:00:00.000Z"}],
+    }
+    print_case({"summary": {"subject": "", "group": group}, "records": []}, {})
+    shown = capsys.readouterr().out
+    assert "CONTINUED 2026-11-24 10:00:00 UTC by xb-ibu/main" in shown
+    assert "The hub is xa-acc/main now" in shown
+
+
 def test_what_went_again_and_what_was_given_back_is_named() -> None:
     lines = evidence_lines(
         {

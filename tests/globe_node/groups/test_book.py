@@ -13,6 +13,7 @@ from globe_node.groups import arriving, hub, records
 from globe_node.groups.arriving import AwaitedGroupError, Heard
 from globe_node.groups.book import GroupBook
 from globe_node.groups.known import KnownGroups
+from globe_node.groups.lineage import invited
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.packages import pool, stock
 from globe_node.groups.packages import records as package_records
@@ -123,7 +124,7 @@ class Trio:
         """Bring an invitation to its joiner."""
         frame = self.frame(A, EnvelopeClass.WELCOME, **changes)
         envelope = parse_envelope(envelope_bytes(frame.to_bytes(), invitation.to_bytes()))
-        return self.at(name, lambda book: arriving.take_invitation(book, envelope))[0]
+        return self.at(name, lambda book: invited.take_invitation(book, envelope))[0]
 
     def say(self, name: str, data: bytes, /, **changes: object) -> bytes:
         """Seal something in a node's group."""
@@ -336,7 +337,7 @@ def test_nobody_takes_the_consultation_of_another_authority() -> None:
         now_ms + 1_000,
     )
     envelope = parse_envelope(envelope_bytes(frame.to_bytes(), invitation.to_bytes()))
-    code = refusal(lambda: trio.at(B, lambda book: arriving.take_invitation(book, envelope)))
+    code = refusal(lambda: trio.at(B, lambda book: invited.take_invitation(book, envelope)))
     assert code is ReasonCode.BAD_FIELD
     assert trio.houses[B].read(lambda tx: records.links_of(tx, [trio.opening.consultation])) == {}
 

@@ -66,9 +66,9 @@ def test_a_link_moves_and_keeps_its_group(tx: Connection) -> None:
     assert records.links_of(tx, [ONE]) == {ONE: moved}
 
 
-def test_of_two_groups_of_a_consultation_the_later_counts(tx: Connection) -> None:
+def test_a_group_that_was_continued_is_not_that_of_its_consultation(tx: Connection) -> None:
     later = link(group=b"again", changed_ms=NOW + 5)
-    records.put_links(tx, [later, link()])
+    records.put_links(tx, [later, link(status=GroupStatus.CONTINUED, changed_ms=NOW + 9)])
     assert records.links_of(tx, [ONE]) == {ONE: later}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from protocol.errors import ReasonCode, RemoteProtocolError
 from protocol.groups.extension import amended
-from protocol.groups.opening import founding_extension, verify_continuation, verify_opening
+from protocol.groups.opening import founding_extension, rank, verify_continuation, verify_opening
 from protocol.identifiers import AuthorityId, NodeId, NodeName
 from protocol.record import Record, record_hash
 from tests.support.letters import letter_record
@@ -59,19 +59,35 @@ def test_what_is_no_record() -> None:
 
 def test_a_successor_continues_with_those_who_belonged() -> None:
     last = founding_extension(OPENING, [FIRST])
-    verify_continuation(last, amended(last, hub=FIRST, successors=[]))
-    three = replace(last, roster=(*last.roster, AuthorityId("xz-third")))
-    verify_continuation(three, amended(three, hub=FIRST, successors=[], roster=last.roster))
+    third = AuthorityId("xz-third")
+    good = amended(last, hub=FIRST, successors=[last.hub])
+    verify_continuation(last, good)
     for new in (
         amended(last, hub=NodeName(FIRST.authority, NodeId("second")), successors=[]),
         amended(last, successors=[]),
-        amended(last, hub=FIRST, successors=[], roster=three.roster),
-        replace(amended(last, hub=FIRST, successors=[]), policy_version=1),
-        replace(amended(last, hub=FIRST, successors=[]), policy_version=3),
-        replace(amended(last, hub=FIRST, successors=[]), opening=bytes(32)),
-        replace(
-            amended(last, hub=FIRST, successors=[]),
-            consultation=type(last.consultation)("019f1d03-8dc1-7000-8000-000000000009"),
-        ),
+        amended(last, hub=FIRST, successors=[], roster=[*last.roster, third]),
+        replace(good, policy_version=1),
+        replace(good, policy_version=3),
+        replace(good, opening=bytes(32)),
+        replace(good, consultation=type(last.consultation)("019f1d03-8dc1-7000-8000-000000000009")),
     ):
         refused(partial(verify_continuation, last, new), ReasonCode.REFUSED)
+    three = amended(last, roster=[*last.roster, third])
+    verify_continuation(three, amended(three, hub=FIRST, successors=[]))
+    left_out = amended(three, hub=FIRST, successors=[], roster=last.roster)
+    refused(partial(verify_continuation, three, left_out), ReasonCode.REFUSED)
+    refused(partial(verify_continuation, three, good), ReasonCode.REFUSED)
+
+
+def test_of_several_groups_one_counts() -> None:
+    second = NodeName(FIRST.authority, NodeId("second"))
+    last = founding_extension(OPENING, [FIRST, second])
+    in_order = [
+        rank(last, NodeName(FIRST.authority, NodeId("other")), 2),
+        rank(last, second, 2),
+        rank(last, FIRST, 2),
+        rank(last, None, 2),
+        rank(last, second, 3),
+    ]
+    assert in_order == sorted(in_order)
+    assert rank(last, None, 1) < in_order[0]

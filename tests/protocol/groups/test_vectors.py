@@ -13,7 +13,8 @@ from protocol.envelope import check_times, envelope_hash, parse_envelope, routin
 from protocol.groups.certificate import leaf_certificate_hash, verify_leaf_certificate, verify_standing_leaf
 from protocol.groups.credential import parse_identity
 from protocol.groups.extension import parse_consultation_extension
-from protocol.groups.sealed import frame_binding, kind_of, parse_invitation, parse_ordered_commit
+from protocol.groups.sealed import Invitation, frame_binding, kind_of, parse_invitation, parse_ordered_commit
+from protocol.groups.testimony.continued import read_history, verify_history, with_history
 from protocol.groups.testimony.control import verify_control
 from protocol.groups.testimony.hub_receipt import (
     commit_hash,
@@ -22,7 +23,7 @@ from protocol.groups.testimony.hub_receipt import (
     verify_hub_receipt,
 )
 from protocol.groups.testimony.joined import verify_joined
-from protocol.octets import parse_base64
+from protocol.octets import Reader, Writer, parse_base64
 from protocol.signing.composite import parse_public_key
 from tests.support.refusals import value_or_reason
 from tests.vectors.catalogue import FILES
@@ -66,6 +67,8 @@ def sealed_part(data: bytes, case: Case) -> None:
     if "value" in case:
         value = dict(case["value"])
         assert [one.hex() for one in part.certificates] == value.pop("certificates")
+        if isinstance(part, Invitation):
+            assert [one.hex() for one in part.history] == value.pop("history")
         assert {name: getattr(part, name).hex() for name in value} == value
         assert part.digest == case["hash"]
 
@@ -110,6 +113,15 @@ def joined(data: bytes, case: Case) -> None:
     verify_joined(data, *judged_by(case))
 
 
+def continued(data: bytes, case: Case) -> None:
+    reader = Reader(data)
+    statements = read_history(reader)
+    reader.finish()
+    history = verify_history(statements, *judged_by(case))
+    assert with_history(Writer(), statements).to_bytes() == data
+    assert [one.group_id.hex() for one in history[-1:]] == ([case["group"]] if "group" in case else [])
+
+
 def control(data: bytes, case: Case) -> None:
     verify_control(data, *judged_by(case))
 
@@ -122,6 +134,7 @@ READERS: dict[str, Callable[[bytes, Case], None]] = {
     "consultation_extensions.json": consultation_extension,
     "hub_receipts.json": hub_receipt,
     "joined.json": joined,
+    "continued.json": continued,
     "controls.json": control,
 }
 

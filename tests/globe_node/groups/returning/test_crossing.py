@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 
 from globe_node.delivery.link import Operation
-from globe_node.groups import arriving, hub, records
+from globe_node.groups import hub, records
 from globe_node.groups.book import GroupBook
+from globe_node.groups.lineage import invited
 from globe_node.groups.links import GroupStatus
 from globe_node.groups.members import leaves
 from globe_node.groups.returning import pending
@@ -44,7 +45,7 @@ def invite_anew(ring: Ring) -> Envelope:
 
 
 def take(ring: Ring, invitation: Envelope) -> None:
-    ring.at(B, partial(arriving.take_invitation, envelope=invitation))
+    ring.at(B, partial(invited.take_invitation, envelope=invitation))
 
 
 def on_first(operation: Operation, act: Callable[[], None], ring: Ring) -> Callable[[Operation], None]:

@@ -105,13 +105,15 @@ def test_only_those_are_believed_who_may_say_so(ring: Ring) -> None:
 
 def test_what_is_known_stays_but_for_a_group_that_was_only_beginning(ring: Ring) -> None:
     (told,) = roll(ring, A, B)
-    store, link = ring.houses[B], ring.link(B)
+    link = ring.link(B)
     other = replace(told, group_id=bytes(32))
-    assert store.read(lambda tx: finding.forgotten(tx, [told, other], 1)) == []
+    assert not ring.at(B, lambda book: finding.take_word(book, told))
+    assert not ring.at(B, lambda book: finding.take_word(book, other))
     beginning = replace(link, status=GroupStatus.AWAITING_KEYS)
-    store.write(lambda tx: records.put_links(tx, [beginning]))
-    (lost,) = store.read(lambda tx: finding.forgotten(tx, [told, other], 1))
-    assert (lost.status, lost.group_id) == (GroupStatus.LOST, link.group_id)
+    ring.houses[B].write(lambda tx: records.put_links(tx, [beginning]))
+    assert not ring.at(B, lambda book: finding.take_word(book, other))
+    assert ring.at(B, lambda book: finding.take_word(book, told))
+    assert (ring.link(B).status, ring.link(B).group_id) == (GroupStatus.LOST, link.group_id)
 
 
 def test_key_packages_of_who_was_put_back_are_dropped(ring: Ring) -> None:

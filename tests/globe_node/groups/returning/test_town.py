@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from globe_node.delivery.link import Answer, Operation
 from globe_node.errors import PeerUnreachableError
-from globe_node.groups import arriving, hub, records
+from globe_node.groups import hub, records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.keeping import leave_out_secrets
 from globe_node.groups.known import KnownGroups
+from globe_node.groups.lineage import invited
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.returning.wire import InfoRequest, parse_info_request
 from globe_node.store.door import Transaction
@@ -61,7 +62,7 @@ async def link_at(town: Town, name: str) -> LinkRow:
 async def in_group(town: Town) -> None:
     await asyncio.sleep(300)
     envelope = parse_envelope(await at(town, A, open_it))
-    await at(town, B, partial(arriving.take_invitation, envelope=envelope))
+    await at(town, B, partial(invited.take_invitation, envelope=envelope))
 
 
 def authenticator(book: GroupBook) -> bytes:

@@ -20,6 +20,7 @@ from globe_node.groups.returning.wire import (
     RollAnswer,
     RollRequest,
     SharedGroup,
+    parse_absence_answer,
     parse_commit_answer,
     parse_commit_request,
     parse_info_answer,
@@ -43,6 +44,7 @@ PARSERS: tuple[Callable[[bytes], object], ...] = (
     parse_info_request,
     parse_info_answer,
     parse_roll_answer,
+    parse_absence_answer,
 )
 
 
@@ -135,7 +137,9 @@ def test_any_bytes(parse: Callable[[bytes], object], data: bytes) -> None:
         (parse_info_answer, b"\2", ReasonCode.BAD_VERSION),
         (parse_commit_answer, b"\1\3", ReasonCode.BAD_FIELD),
         (parse_commit_request, b"\1" + bytes(32) + b"\3", ReasonCode.BAD_FIELD),
-        (parse_info_request, b"\1\3" + bytes(32), ReasonCode.BAD_FIELD),
+        (parse_info_request, b"\1\4" + bytes(32), ReasonCode.BAD_FIELD),
+        (parse_absence_answer, b"\1\2", ReasonCode.BAD_FIELD),
+        (parse_absence_answer, b"\1\1\0", ReasonCode.BAD_CONTENT),
         (parse_info_request, RollRequest(bytes(31)).to_bytes(), ReasonCode.BAD_FIELD),
         (parse_commit_answer, bytes((1, 2, MAX_COMMITS + 1)), ReasonCode.TOO_LARGE),
         (

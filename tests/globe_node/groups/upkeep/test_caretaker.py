@@ -8,6 +8,7 @@ import pytest
 
 from globe_node.groups import arriving, hub
 from globe_node.groups.book import GroupBook
+from globe_node.groups.lineage import invited
 from globe_node.groups.links import GroupStatus
 from globe_node.groups.members import leaves
 from globe_node.groups.members.parcels import parcel_of
@@ -149,11 +150,11 @@ def test_a_member_that_was_taken_out_knows_it_and_comes_back_with_keys(ring: Rin
     care.work()
     assert [(one.peer, one.result) for one in care.events] == [("xc-aco/main", "returned")]
     invitation = parse_envelope(ring.queued(A, C)[-1])
-    ring.at(C, lambda book: arriving.take_invitation(book, invitation))
+    ring.at(C, lambda book: invited.take_invitation(book, invitation))
     assert ring.link(C).status is GroupStatus.OPEN
     assert ring.hear(A, ring.say(C)) == b"\1word"
     with pytest.raises(RemoteProtocolError) as again:
-        ring.at(C, partial(arriving.take_invitation, envelope=invitation))
+        ring.at(C, partial(invited.take_invitation, envelope=invitation))
     assert again.value.code is ReasonCode.KEY_PACKAGE_GONE
 
 
@@ -187,6 +188,6 @@ def test_an_invitation_to_an_epoch_of_before_brings_nobody_back(ring: Ring) -> N
 
     invitation = parse_envelope(ring.at(A, invite))
     with pytest.raises(RemoteProtocolError) as refused:
-        ring.at(C, partial(arriving.take_invitation, envelope=invitation))
+        ring.at(C, partial(invited.take_invitation, envelope=invitation))
     assert refused.value.code is ReasonCode.ID_CONFLICT
     assert (ring.link(A).epoch, ring.link(C).epoch) == (2, 2)

@@ -2,6 +2,7 @@
 """What nodes sign about groups: whose key it must be, and when that key may say it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -17,6 +18,12 @@ from protocol.directory.replay import DirectoryState
 from protocol.directory.statements import CompromisedKey, RetireKey
 from protocol.errors import LocalProtocolError, ReasonCode, RemoteProtocolError
 from protocol.groups.errors import UnknownIssuerError
+from protocol.groups.testimony.continued import (
+    MAX_CONTINUED_BYTES,
+    parse_continued,
+    sign_continued,
+    verify_continued,
+)
 from protocol.groups.testimony.control import MAX_CONTROL_BYTES, parse_control, sign_control, verify_control
 from protocol.groups.testimony.form import authenticator_hash
 from protocol.groups.testimony.hub_receipt import (
@@ -26,15 +33,15 @@ from protocol.groups.testimony.hub_receipt import (
     verify_hub_receipt,
 )
 from protocol.groups.testimony.joined import MAX_JOINED_BYTES, parse_joined, sign_joined, verify_joined
-from protocol.identifiers import AuthorityId, NodeId
+from protocol.identifiers import AuthorityId, NodeId, NodeName
 from protocol.interfaces import Signer
-from protocol.octets import Reader, Writer
+from protocol.octets import Reader, Writer, base64_text
 from protocol.receipts import Issuer
 from protocol.signing import labels
 from tests.support.clock import START
 from tests.support.directory import certified_node_keys, sample_network, updated
 from tests.support.refusals import refused, value_or_reason
-from tests.support.testimonies import control_id, hub_receipt, issuer, joined, nack, resend
+from tests.support.testimonies import continued, control_id, hub_receipt, issuer, joined, nack, resend
 
 Verify = Callable[[bytes, DirectoryState, datetime], object]
 STATE = sample_network().state
@@ -48,10 +55,16 @@ KINDS: dict[str, tuple[str, Callable[..., Any], Callable[[Signer, Any], bytes], 
         MAX_HUB_RECEIPT_BYTES,
     ),
     "joined": (labels.JOINED, joined, sign_joined, verify_joined, MAX_JOINED_BYTES),
+    "continued": (labels.CONTINUED, continued, sign_continued, verify_continued, MAX_CONTINUED_BYTES),
     "nack": (labels.CONTROL, nack, sign_control, verify_control, MAX_CONTROL_BYTES),
     "resend": (labels.CONTROL, resend, sign_control, verify_control, MAX_CONTROL_BYTES),
 }
-PARSERS = {"hub receipt": parse_hub_receipt, "joined": parse_joined, "nack": parse_control}
+PARSERS = {
+    "hub receipt": parse_hub_receipt,
+    "joined": parse_joined,
+    "continued": parse_continued,
+    "nack": parse_control,
+}
 every_kind = pytest.mark.parametrize("name", KINDS)
 
 
@@ -68,6 +81,15 @@ def resigned(name: str, changes: dict[str, JSONValue], label: str = "", signer: 
     reader.u8()
     body = canonical.to_bytes({**canonical.parse_object(reader.op(40_000), 40_000), **changes})
     return Writer().u8(1).op(body).op(signer.sign(label or KINDS[name][0], body)).to_bytes()
+
+
+def founded_by(authority: str, node: str = "main") -> dict[str, JSONValue]:
+    """What a continued statement says of a group that this node has founded."""
+    hub = NodeName(AuthorityId(authority), NodeId(node))
+    extension = replace(
+        continued().extension, hub=hub, roster=tuple(sorted({hub.authority, AuthorityId("xd-oip")}))
+    )
+    return {"extension": base64_text(extension.to_bytes())}
 
 
 @every_kind
@@ -114,7 +136,8 @@ def test_a_key_that_the_directory_does_not_list_is_asked_for(name: str) -> None:
         ranges: dict[str, JSONValue] = {"ranges": []} if name == "resend" else {}
         if ranges:
             ranges = {"ranges": [{"authority": "xc-aco", "incarnation": "", "first": 1, "last": 1}]}
-        data = resigned(name, {"issuer": who, **id_of, **ranges})
+        founded = founded_by(str(who["authority"])) if name == "continued" else {}
+        data = resigned(name, {"issuer": who, **id_of, **ranges, **founded})
         with pytest.raises(UnknownIssuerError):
             KINDS[name][3](data, STATE, START)
 
@@ -122,7 +145,9 @@ def test_a_key_that_the_directory_does_not_list_is_asked_for(name: str) -> None:
 @every_kind
 def test_the_key_of_another_node_or_of_nobody_named(name: str) -> None:
     who: dict[str, JSONValue] = {"authority": "xb-ibu", "node": "second", "key": B.key_id}
-    refused(lambda: KINDS[name][3](resigned(name, {"issuer": who}), STATE, START), ReasonCode.REFUSED)
+    founded = founded_by("xb-ibu", "second") if name == "continued" else {}
+    another = resigned(name, {"issuer": who, **founded})
+    refused(lambda: KINDS[name][3](another, STATE, START), ReasonCode.REFUSED)
     refused(lambda: KINDS[name][3](resigned(name, {}, signer=A), STATE, START), ReasonCode.REFUSED)
 
 
