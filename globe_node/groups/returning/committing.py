@@ -176,6 +176,21 @@ def _going_on(group: Group, pending: Pending, now_ms: int) -> Group:
     return replace(pending.next_group, past=past_of(group, now_ms))
 
 
+def go_on_with_own(book: GroupBook, link: LinkRow, own: Pending, answer: CommitAnswer) -> LinkRow:
+    """Go on with a commit of ours whose place the hub has forgotten, and on which it has built.
+
+    What it has built holds only if it took our commit: it covers all that led to it.
+
+    Raises:
+        AwaitedGroupError: the commits do not begin where ours leads.
+        LocalProtocolError: the group is in another epoch by now.
+        NotKnownYetError: a certificate, or the issuer of one, is not known here yet.
+        RemoteProtocolError: one is refused.
+    """
+    entered = _going_on(book.require_group(link), own, book.now_ms)
+    return catch_up(book, book.enter(link, entered, book.policy(own.certificates)), answer)
+
+
 def catch_up(book: GroupBook, link: LinkRow, answer: CommitAnswer, own: Pending | None = None) -> LinkRow:
     """Take the commits that came before ours, and ours where it is one of them.
 

@@ -196,7 +196,7 @@ class Member:
         except PeerUnreachableError as error:
             if error.code is not ReasonCode.ILLEGAL_MOVE:
                 raise
-        await self._in_book(lambda book: _left_meanwhile(book, _require(book, link.consultation)))
+        await self._in_book(lambda book: _left_meanwhile(book, _same(book, link)))
         self._announce(None)
         return True
 
@@ -225,17 +225,51 @@ class Member:
             try:
                 answer = parse_commit_answer(await self._ask(hub, Operation.COMMITS, request))
             except PeerUnreachableError as error:
-                if error.code is ReasonCode.EXPIRED:
+                if error.code is not ReasonCode.EXPIRED:
+                    raise
+                if not await self._go_on_with_own(link):
                     await self._in_book(lambda book: arriving.lose(book, _same(book, lacking)))
-                raise
+                    raise
+                progress = True
+                continue
             if not answer.earlier:
                 break
             await self._catch_up(lacking, answer)
             progress = True
         return progress
 
+    async def _go_on_with_own(self, lacking: LinkRow) -> bool:
+        """Go on with a commit of ours if the hub has forgotten its place and has built on it."""
+        own = await self._in_book(lambda book: pending.find(book, _require(book, lacking.consultation)))
+        if own is None:
+            return False
+        request = LaterRequest(lacking.group_id, own.next_group.epoch).to_bytes()
+        try:
+            answer = parse_commit_answer(await self._ask(_hub_of(lacking), Operation.COMMITS, request))
+            if not answer.earlier:
+                return False
+            self._announce(await self._in_book(lambda book: self._take_own(book, lacking, own, answer)))
+        except NotKnownYetError:
+            raise
+        except PeerUnreachableError as error:
+            if error.code not in _REFUSED:
+                raise
+            return False
+        except (AwaitedGroupError, ProtocolError):
+            return False
+        return True
+
+    def _take_own(
+        self, book: GroupBook, lacking: LinkRow, own: Pending, answer: CommitAnswer
+    ) -> Queued | None:
+        link = committing.go_on_with_own(book, _same(book, lacking), own, answer)
+        release(book, link)
+        return self._say_returned(book, link) if own.is_return else None
+
     async def _come_back_as_hub(self, link: LinkRow) -> bool:
         shown = await self._shown_by_all(link)
+        if not shown:  # the last place that we gave may be known to nobody but us, and to whom we gave it
+            shown = await self._shown_by_all(link, after_commit=True)
         if shown:
             await self._enter_again(link, hub_return.choose(shown))
         return bool(shown)
@@ -266,13 +300,13 @@ class Member:
         self._announce(await self._in_book(enter))
         self._bench.log.info("came back into a group")
 
-    async def _shown_by_all(self, link: LinkRow) -> dict[AuthorityId, Shown]:
+    async def _shown_by_all(self, link: LinkRow, *, after_commit: bool = False) -> dict[AuthorityId, Shown]:
         """Let every member show the group, also those whom only others name.
 
         Raises:
             PeerUnreachableError: one does not answer, and what it knows may be newer.
         """
-        body = InfoRequest(link.group_id).to_bytes()
+        body = InfoRequest(link.group_id, after_commit).to_bytes()
         shown: dict[AuthorityId, Shown] = {}
         heard = {self._bench.name.authority}
         while missing := {*link.roster, *(name for one in shown.values() for name in one.roster)} - heard:
@@ -315,7 +349,7 @@ class Member:
         try:
             answer = parse_commit_answer(await self._ask(_hub_of(link), Operation.COMMITS, request))
         except PeerUnreachableError as error:
-            if error.code is ReasonCode.EXPIRED:  # its epoch is long over
+            if error.code is ReasonCode.EXPIRED and not await self._go_on_with_own(link):  # long over
                 await self._give_up(link)
             raise
         if answer.earlier and answer.earlier[0].commit == made.request.commit:

@@ -11,6 +11,7 @@
    What was placed already is answered from the log.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -26,6 +27,7 @@ from globe_node.groups.lineage import absence, descent
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members.parcels import parcel_of
 from globe_node.groups.records import CommitRow
+from globe_node.groups.returning import pending
 from globe_node.groups.returning.wire import (
     MAX_COMMITS,
     AbsenceRequest,
@@ -145,11 +147,32 @@ def show(book: GroupBook, peer: PeerIdentity, request: InfoRequest) -> InfoAnswe
         RemoteProtocolError: not for this peer (`refused`), or within a day of its last return
             (`rate_limited`).
     """
+    if request.after_commit:
+        return _show_after_commit(book, peer, request.group_id)
     link, group = _group_shown_to(book, peer, request.group_id)
     last = _last_return(book, link, NodeName(peer.authority, peer.node))
     verify_resync_pace(last, book.bench.clock.now())
+    return _shown(book, group)
+
+
+def _show_after_commit(book: GroupBook, peer: PeerIdentity, group_id: bytes) -> InfoAnswer:
+    """Show its hub a group as a commit of ours leaves it that waits for its place.
+
+    The hub may have given it the place, and nobody but us may have what follows from it.
+    """
+    link = _link_with(book, group_id)
+    if link is None or link.hub != str(NodeName(peer.authority, peer.node)):
+        raise UntrustedError("a group that is not this peer's")
+    verify_resync_pace(_last_return(book, link, NodeName(peer.authority, peer.node)), book.bench.clock.now())
+    own = pending.find(book, link) if link.status in (GroupStatus.OPEN, GroupStatus.LOST) else None
+    if own is None:
+        raise RemoteProtocolError("no commit of ours waits", code=ReasonCode.NOT_FOUND)
+    return _shown(book, own.next_group, own.certificates)
+
+
+def _shown(book: GroupBook, group: Group, certificates: Iterable[bytes] = ()) -> InfoAnswer:
     info = MlsMessage(group_info(group, with_external_pub=True)).to_bytes()
-    return InfoAnswer(info, certificates_in(group, book.policy().certificates))
+    return InfoAnswer(info, certificates_in(group, book.policy(certificates).certificates))
 
 
 def _group_for(book: GroupBook, peer: PeerIdentity, group_id: bytes) -> tuple[LinkRow, Group]:

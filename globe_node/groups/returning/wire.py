@@ -16,6 +16,7 @@ commit answer  = u8 1 || u8 1 || op(hub receipt)
 info request   = u8 1 || u8 1 || group (32)
                | u8 1 || u8 2 || op(group after which the list goes on, or empty)
                | u8 1 || u8 3 || group (32) || u64 epoch
+               | u8 1 || u8 4 || group (32)
 info answer    = u8 1 || op(GroupInfo, an MLSMessage) || certificates
                | u8 1 || u16 n || n * (group (32) || op(consultation) || op(hub) || names || history)
                | u8 1 || u8 (1 if the hub is missed, else 0)
@@ -49,7 +50,7 @@ MAX_COMMITS = 16
 _VERSION = 1
 _PLACE, _LATER = 1, 2
 _ORDERED, _BEHIND = 1, 2
-_INFO, _ROLL, _ABSENCE = 1, 2, 3
+_INFO, _ROLL, _ABSENCE, _INFO_AFTER = 1, 2, 3, 4
 MAX_SHARED = 500
 """Groups that one answer names; who is in more asks for those after the last one."""
 
@@ -126,13 +127,20 @@ class CommitAnswer:
 
 @dataclass(frozen=True, slots=True)
 class InfoRequest:
-    """The wish of a member that has lost its secrets to see the group."""
+    """The wish of a member that has lost its secrets to see the group.
+
+    Attributes:
+        group_id: the group.
+        after_commit: as it is after the commit of whoever is asked that waits for its place.
+    """
 
     group_id: bytes
+    after_commit: bool = False
 
     def to_bytes(self) -> bytes:
         """Write the request."""
-        return Writer().u8(_VERSION).u8(_INFO).raw(self.group_id).to_bytes()
+        kind = _INFO_AFTER if self.after_commit else _INFO
+        return Writer().u8(_VERSION).u8(kind).raw(self.group_id).to_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,12 +310,14 @@ def parse_info_request(body: bytes) -> InfoRequest | RollRequest | AbsenceReques
         if len(after) not in (0, GROUP_ID_BYTES):
             raise MalformedError("not the id of a group", code=ReasonCode.BAD_FIELD)
         return RollRequest(after)
-    if kind not in (_INFO, _ABSENCE):
+    if kind not in (_INFO, _ABSENCE, _INFO_AFTER):
         raise MalformedError("a request of no known kind", code=ReasonCode.BAD_FIELD)
     group_id = reader.raw(GROUP_ID_BYTES)
     epoch = reader.u64() if kind == _ABSENCE else None
     reader.finish()
-    return InfoRequest(group_id) if epoch is None else AbsenceRequest(group_id, epoch)
+    if epoch is not None:
+        return AbsenceRequest(group_id, epoch)
+    return InfoRequest(group_id, after_commit=kind == _INFO_AFTER)
 
 
 def parse_absence_answer(body: bytes) -> AbsenceAnswer:

@@ -112,7 +112,7 @@ def test_another_list_of_groups_is_refused(body: bytes, code: ReasonCode) -> Non
     assert caught.value.code is code
 
 
-@given(st.builds(InfoRequest, group_ids), st.builds(InfoAnswer, some, certificates))
+@given(st.builds(InfoRequest, group_ids, st.booleans()), st.builds(InfoAnswer, some, certificates))
 def test_what_is_said_about_returns_is_read_as_it_was_written(
     request: InfoRequest, answer: InfoAnswer
 ) -> None:
@@ -137,7 +137,7 @@ def test_any_bytes(parse: Callable[[bytes], object], data: bytes) -> None:
         (parse_info_answer, b"\2", ReasonCode.BAD_VERSION),
         (parse_commit_answer, b"\1\3", ReasonCode.BAD_FIELD),
         (parse_commit_request, b"\1" + bytes(32) + b"\3", ReasonCode.BAD_FIELD),
-        (parse_info_request, b"\1\4" + bytes(32), ReasonCode.BAD_FIELD),
+        (parse_info_request, b"\1\5" + bytes(32), ReasonCode.BAD_FIELD),
         (parse_absence_answer, b"\1\2", ReasonCode.BAD_FIELD),
         (parse_absence_answer, b"\1\1\0", ReasonCode.BAD_CONTENT),
         (parse_info_request, RollRequest(bytes(31)).to_bytes(), ReasonCode.BAD_FIELD),
