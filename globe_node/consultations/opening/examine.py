@@ -25,7 +25,7 @@ from protocol.consultations.content import verify_content
 from protocol.directory.entries import STATUS_CODES, NodeState
 from protocol.directory.replay import DirectoryState
 from protocol.envelope import Frame
-from protocol.errors import ExpiredError, MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.errors import MalformedError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.groups.errors import NotKnownYetError, UnknownIssuerError
 from protocol.identifiers import Digest, require_owned
 from protocol.record import Record, SignedRecord, parse_signed_record, record_hash
@@ -46,6 +46,7 @@ class Opened:
     Attributes:
         application_data: record, signature and attachments, as they were sealed.
         resent: it was said before.
+        is_over: it was said again after its time; it is refused unless it is here already.
     """
 
     held: HeldEnvelope
@@ -54,6 +55,7 @@ class Opened:
     digest: Digest
     content: Content = field(repr=False)
     resent: bool = False
+    is_over: bool = False
 
     @property
     def record(self) -> Record:
@@ -167,7 +169,7 @@ class Examiner:
             raise UntrustedError("a record for somebody else")
         if record.consultation != one.link.consultation:
             raise UntrustedError("a record in the group of another consultation")
-        _require_times(one, record, self._office.now_ms())
+        _require_times(one, record)
         require_owned(record.record_id, record.author.authority)
         if record.type.opens:
             require_owned(record.consultation, record.author.authority)
@@ -179,25 +181,34 @@ class Examiner:
         content = read_content(record.type, record.body)
         verify_content(record, content.body)
         one.verdict = Opened(
-            one.held, one.application_data, one.signed, Digest(one.digest), content, one.resent
+            one.held,
+            one.application_data,
+            one.signed,
+            Digest(one.digest),
+            content,
+            one.resent,
+            _is_over(one, record, self._office.now_ms()),
         )
 
 
-def _require_times(one: Examination, record: Record, now_ms: int) -> None:
-    """Check that a frame is the record's; one in which it is said again is a later one.
-
-    Who came back from outside may have had what has expired since; to anybody else it comes too late.
-    """
-    frame = one.frame
-    created_ms, expires_ms = unix_milliseconds(record.created), unix_milliseconds(record.expires)
+def _require_times(one: Examination, record: Record) -> None:
+    """Check that a frame is the record's; one in which it is said again is a later one."""
+    frame, created_ms = one.frame, unix_milliseconds(record.created)
     if not one.resent:
-        if (frame.created_ms, frame.expires_ms) != (created_ms, expires_ms):
+        if (frame.created_ms, frame.expires_ms) != (created_ms, unix_milliseconds(record.expires)):
             raise MalformedError("a frame that is not the record's", code=ReasonCode.BAD_FIELD)
         return
     if frame.created_ms < created_ms:
         raise MalformedError("a record that is said again before it was made", code=ReasonCode.BAD_FIELD)
-    if expires_ms <= now_ms and created_ms >= one.returned_ms:
-        raise ExpiredError("a record that is said again after its time")
+
+
+def _is_over(one: Examination, record: Record, now_ms: int) -> bool:
+    """Say whether a record is said again after its time.
+
+    Who came back from outside may have had what has expired since; to anybody else it comes too late.
+    """
+    is_old = unix_milliseconds(record.expires) <= now_ms
+    return one.resent and is_old and unix_milliseconds(record.created) >= one.returned_ms
 
 
 def verdict_of(one: Examination, error: RemoteProtocolError, now_ms: int) -> Postponed | Refused:

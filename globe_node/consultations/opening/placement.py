@@ -42,7 +42,7 @@ from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.message_types import MessageType
 from protocol.consultations.content import verify_reply
 from protocol.consultations.roster import Act, Roster, joined_by, opened_by
-from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
+from protocol.errors import ConflictError, ExpiredError, ReasonCode, RemoteProtocolError, UntrustedError
 from protocol.identifiers import AuthorityId, Digest, RecordId, is_owned
 from protocol.messages.procedure import ClarificationRequest
 
@@ -239,6 +239,8 @@ class IntakeTransaction:
             return False
         if known is not None:
             raise ConflictError("this id was used for another record")
+        if opened.is_over:
+            raise ExpiredError("a record that is said again after its time")
         ours = record.author.authority == self._me
         if ours and record.author.incarnation == self._office.incarnation:
             raise UntrustedError("a record of ours, of this life, that we have never made")

@@ -175,6 +175,16 @@ async def test_what_has_expired_is_taken_only_by_who_may_have_had_it(speaker: Sp
 
 
 @spoken()
+async def test_what_is_here_is_receipted_after_its_time_too(speaker: Speaker) -> None:
+    record = speaker.of_b(expires=speaker.a.now + timedelta(seconds=60))
+    assert await speaker.say_again(record, speaker.b) == RECEIVED
+    await asyncio.sleep(100)
+    late = {"created_ms": int(speaker.a.now.timestamp() * 1000)}
+    late["expires_ms"] = late["created_ms"] + 86_400_000
+    assert await speaker.say_again(record, speaker.b, frame=late) == RECEIVED
+
+
+@spoken()
 async def test_what_could_not_follow_waits_for_what_comes_before_it(
     speaker: Speaker,
 ) -> None:
