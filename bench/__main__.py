@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m bench [deliver|node|growth|mls|tlog]`: measure, merge into `bench/latest.json` and print it.
+"""`python -m bench [deliver|node|growth|mls|tlog|directory]`: measure into `bench/latest.json`, print it.
 
 Progress goes to standard error. Each part stands beside how loaded the machine was meanwhile; a part that is
 not measured now keeps its last figures.
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import deliver, figures, growth, idle, machine, mls, tlog
+from bench import deliver, directory, figures, growth, idle, machine, mls, tlog
 from bench.figures import Figure, rounded, tell
 from globe_node.clock import SystemClock
 from protocol.canonical import moment_text
@@ -23,6 +23,7 @@ PARTS: Mapping[str, Callable[[Path], dict[str, Figure]]] = {
     "growth": growth.measure,
     "mls": mls.measure,
     "tlog": tlog.measure,
+    "directory": directory.measure,
 }
 
 

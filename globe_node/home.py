@@ -60,6 +60,11 @@ class Home:
         return self.folder / "group-keys.sealed"
 
     @property
+    def lookup_index(self) -> Path:
+        """What is derived from the directory to search it; may be deleted at any time; in no backup."""
+        return self.folder / "lookup.db"
+
+    @property
     def socket(self) -> Path:
         """Where the command line talks to the running node."""
         return self.folder / "node.sock"

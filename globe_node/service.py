@@ -30,6 +30,8 @@ from globe_node.faults import FaultPoints
 from globe_node.groups.day_keys import FileOfKeys
 from globe_node.home import Home
 from globe_node.logs import EventLog
+from globe_node.lookup.desk import LookupDesk
+from globe_node.lookup.index import open_index
 from globe_node.neighbours.greeting import parse_greeting
 from globe_node.node import Node, NodeParts, build_node
 from globe_node.peering.application import PeerSite
@@ -222,9 +224,13 @@ class _House:
     @asynccontextmanager
     async def socket(self, node: Node) -> AsyncIterator[None]:
         """Answer the programs of this authority."""
-        operations = operations_of(node, self._high_water)
-        async with serving(build_application(operations, self._world.log), self._home.socket):
-            yield
+        lookup = LookupDesk(open_index(self._home.lookup_index))
+        operations = operations_of(node, self._high_water, lookup)
+        try:
+            async with serving(build_application(operations, self._world.log), self._home.socket):
+                yield
+        finally:
+            await lookup.close()
 
     @asynccontextmanager
     async def site(self, node: Node) -> AsyncIterator[None]:
@@ -265,11 +271,12 @@ class _House:
             yield
 
 
-def operations_of(node: Node, high_water: FileHighWater) -> Operations:
+def operations_of(node: Node, high_water: FileHighWater, lookup: LookupDesk) -> Operations:
     """Return the operations of a running node."""
     reading = ReadingRooms(
         store=node.parts.store,
         register=node.register,
+        lookup=lookup,
         audit=node.audit,
         node_keys=node.parts.node_keys,
         clock=node.parts.clock,

@@ -95,10 +95,13 @@ def unsigned_state(samples: Iterable[SampleAuthority], *, seed: int, issued: dat
         for sample in samples
     }
     held = founded.state.held
+    chains: dict[str, tuple[Digest, ...]] = {
+        name: (Digest(hashlib.sha256(name.encode()).hexdigest()),) for name in entries
+    }
     return state_of(
         Holdings(
             network=held.network,
-            chains=held.chains,
+            chains={**held.chains, **chains},
             pending={},
             admitted=entries,
             entries=entries,

@@ -25,6 +25,7 @@ from protocol.audit.events import EventKind
 from protocol.canonical import JSONObject
 from protocol.codes.message_types import MessageType
 from protocol.directory.contacts import Function
+from protocol.directory.profile.codes import Power
 from protocol.errors import ReasonCode
 from protocol.identifiers import (
     AuthorityId,
@@ -36,6 +37,7 @@ from protocol.identifiers import (
     parse_digest,
     parse_record_id,
 )
+from protocol.lookup.queries import DEFAULT_LIMIT, MAX_LIMIT, Search
 
 MAX_DRAFTS_PER_REQUEST = 100
 MAX_PAGE = 200
@@ -242,13 +244,26 @@ class SearchArguments(Arguments):
 
     country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
     function: Annotated[str, Field(max_length=40)] = ""
-    language: Annotated[str, Field(max_length=35)] = ""
-    name: Line = ""
+    power: Annotated[str, Field(max_length=40)] = ""
+    network: Annotated[str, Field(pattern=r"^([A-Z0-9-]{1,40})?$")] = ""
+    language: Annotated[str, Field(pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$")] = ""
+    on_duty: bool = False
+    text: Line = ""
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     officer: Officer = ""
 
-    def asked_function(self) -> Function | None:
-        """Return the function asked for."""
-        return _code(Function, self.function, "function") if self.function else None
+    def search(self) -> Search:
+        """Return what is looked for."""
+        return Search(
+            text=self.text,
+            country=self.country,
+            function=_code(Function, self.function, "function") if self.function else None,
+            power=_code(Power, self.power, "power") if self.power else None,
+            network=self.network,
+            language=self.language,
+            on_duty=self.on_duty,
+            limit=self.limit,
+        )
 
 
 class AuthorityArguments(Arguments):

@@ -5,36 +5,43 @@
 2. Seeing contact points is logged before they are shown.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from globe_node.api.arguments import AuthorityArguments, SearchArguments, StatementsArguments
 from globe_node.api.forms import json_object, json_of
 from globe_node.api.rooms import ReadingRooms
-from globe_node.directory import lookup
+from globe_node.lookup import desk
 from protocol.audit.events import AuditEvent
 from protocol.canonical import JSONObject, JSONValue
-from protocol.directory.entries import AuthorityEntry, Hit, Query
+from protocol.directory.entries import AuthorityEntry
+from protocol.lookup.queries import Hit, confirmed_on
 
 
 async def search_directory(rooms: ReadingRooms, asked: SearchArguments) -> JSONObject:
-    """Find authorities and contact points; seeing contact points is logged."""
-    query = Query(
-        country=asked.country or None,
-        function=asked.asked_function(),
-        language=asked.language or None,
-        name=asked.name or None,
-    )
+    """Find authorities and contact points, the best first; seeing contact points is logged."""
     now = rooms.clock.now()
-    found = lookup.search(rooms.register.state, query, at=now, officer=asked.officer)
-    await _log(rooms, found.event)
-    return {"authorities": [_hit_object(hit, now) for hit in found.hits]}
+    shown = await rooms.lookup.search(rooms.register.state, asked.search(), at=now, officer=asked.officer)
+    await _log(rooms, shown.events)
+    found = shown.found
+    without: list[JSONValue] = []
+    if not found.hits:
+        without.extend(await rooms.lookup.in_the_way(rooms.register.state, asked.search(), at=now))
+    return {
+        "authorities": [_hit_object(hit, now) for hit in found.hits],
+        "candidates": found.candidates,
+        "complete": found.complete,
+        "all_words": found.all_words,
+        "without": without,
+        "directory_size": rooms.register.state.view.size,
+    }
 
 
 async def show_authority(rooms: ReadingRooms, asked: AuthorityArguments) -> JSONObject:
     """Show the whole entry of one authority; seeing contact points is logged."""
     now = rooms.clock.now()
-    entry, event = lookup.show(rooms.register.state, asked.id(), at=now, officer=asked.officer)
-    await _log(rooms, event)
+    entry, events = desk.show(rooms.register.state, asked.id(), at=now, officer=asked.officer)
+    await _log(rooms, events)
     return entry_object(entry, now)
 
 
@@ -83,9 +90,27 @@ def entry_object(entry: AuthorityEntry, now: datetime) -> JSONObject:
 
 
 def _hit_object(hit: Hit, now: datetime) -> JSONObject:
-    return {**entry_object(hit.entry, now), "contacts": json_of(hit.contacts)}
+    """Return what a list shows of an authority that was found."""
+    entry, profile = hit.entry, hit.entry.profile
+    confirmed = confirmed_on(entry)
+    contacts: list[JSONValue] = [
+        {**found.contact.to_object(), "duty": json_object(found.duty)} for found in hit.contacts
+    ]
+    return {
+        "authority": entry.authority,
+        "country": entry.country,
+        "names": json_of(entry.names),
+        "kind": entry.kind.value,
+        "status": entry.status_at(now).value,
+        "functions": json_of(profile.functions) if profile is not None else [],
+        "languages": json_of(profile.languages_accepted) if profile is not None else [],
+        "confirmed_at": confirmed.isoformat() if confirmed is not None else "",
+        "score": hit.score,
+        "reasons": [{**json_object(reason), "warns": reason.kind.warns} for reason in hit.reasons],
+        "contacts": contacts,
+    }
 
 
-async def _log(rooms: ReadingRooms, event: AuditEvent | None) -> None:
-    if event is not None:
-        await rooms.store.write(lambda tx: rooms.audit.append(tx, [event]))
+async def _log(rooms: ReadingRooms, events: Sequence[AuditEvent]) -> None:
+    if events:
+        await rooms.store.write(lambda tx: rooms.audit.append(tx, events))

@@ -15,6 +15,7 @@ from globe_node.delivery.courier import Courier
 from globe_node.directory.register import Register
 from globe_node.groups.packages.supply import Supply
 from globe_node.groups.upkeep.caretaker import Caretaker
+from globe_node.lookup.desk import LookupDesk
 from globe_node.neighbours.book import DirectoryBook
 from globe_node.neighbours.rounds import Rounds
 from globe_node.store.door import Store
@@ -56,11 +57,13 @@ class ReadingRooms:
     """What reading needs; there whether the node runs or not.
 
     Attributes:
+        lookup: searches the directory.
         marks: how far the audit log had got, as noted outside the database; None if nobody knows.
     """
 
     store: Store
     register: Register
+    lookup: LookupDesk
     audit: AuditLog
     node_keys: NodeKeys
     clock: Clock

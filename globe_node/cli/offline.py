@@ -21,6 +21,8 @@ from globe_node.directory.register import Register
 from globe_node.errors import StoreError
 from globe_node.faults import NoFaults
 from globe_node.home import Home
+from globe_node.lookup.desk import LookupDesk
+from globe_node.lookup.index import open_index
 from globe_node.store import driver
 from globe_node.store.database import StoreFiles, open_database
 from globe_node.store.door import InlineDoor, Store, Transaction, read_once
@@ -86,6 +88,7 @@ async def _run(
         store = InlineDoor(open_database(files, invocation.entropy), NoFaults())
     else:
         store = ReadOnlyStore(driver.connect_reader(home.database))
+    lookup = LookupDesk(open_index(home.lookup_index))
     try:
         clock = SystemClock()
         name = LogName(node_keys.authority, node_keys.node, instance.read().incarnation)
@@ -95,6 +98,7 @@ async def _run(
         rooms = ReadingRooms(
             store=store,
             register=register,
+            lookup=lookup,
             audit=audit,
             node_keys=node_keys,
             clock=clock,
@@ -102,4 +106,5 @@ async def _run(
         )
         return await Operations(rooms, None).run(operation, arguments)
     finally:
+        await lookup.close()
         await store.close()

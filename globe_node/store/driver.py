@@ -41,6 +41,8 @@ _WRITER = (
     f"journal_size_limit = {_MAX_LOG_BYTES}",
     f"cache_size = -{_CACHE_KIBIBYTES}",
 )
+_DERIVED = ("journal_mode = WAL", "synchronous = NORMAL", f"cache_size = -{4 * _CACHE_KIBIBYTES}")
+"""For what can be derived again: a power cut may take the last changes, and does not damage the file."""
 _READER = ("wal_autocheckpoint = 0", "query_only = ON")
 _LIMITS = (
     (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000),
@@ -58,6 +60,11 @@ def connect_writer(path: Path) -> Connection:
 def connect_reader(path: Path) -> Connection:
     """Open a connection that can only read."""
     return _open(lambda: _connect(f"file:{_quoted(path)}?mode=ro", (*_COMMON, *_READER)))
+
+
+def connect_derived(path: Path) -> Connection:
+    """Open a connection to an existing file of derived data."""
+    return _open(lambda: _connect(f"file:{_quoted(path)}?mode=rw", (*_COMMON, *_DERIVED)))
 
 
 def copy_database(source: Path, target: Path) -> None:

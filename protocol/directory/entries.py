@@ -7,11 +7,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from protocol.codes.help import HelpType
-from protocol.directory.contacts import AuthorityKind, ContactPoint, Function
+from protocol.directory.contacts import AuthorityKind, ContactPoint
 from protocol.directory.profile.legal import LegalFrame, Measure
 from protocol.directory.profile.organisation import Profile
 from protocol.errors import ReasonCode
@@ -167,41 +167,3 @@ STATUS_CODES: Mapping[AuthorityStatus, ReasonCode] = {
     AuthorityStatus.EXPIRED: ReasonCode.EXPIRED,
 }
 """Why exchange with an authority of this status is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What somebody looks for; None asks for nothing.
-
-    Attributes:
-        country: two letters.
-        function: contact points that can be asked for this.
-        language: contact points that work in this language (its first part counts).
-        name: part of an id, a legal name, or the name of a contact point; case and accents do not count.
-    """
-
-    country: str | None = None
-    function: Function | None = None
-    language: str | None = None
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One authority that was found, with the contact points that fit."""
-
-    entry: AuthorityEntry
-    contacts: tuple[ContactPoint, ...]
-
-
-def fits(contact: ContactPoint, query: Query, day: date) -> bool:
-    """Whether a contact point has the function and language asked for and is valid on a day."""
-    if not contact.is_valid_on(day):
-        return False
-    if query.function is not None and query.function not in contact.functions:
-        return False
-    if query.language is None:
-        return True
-    asked = query.language.casefold()
-    spoken = (language.casefold() for language in contact.languages)
-    return any(language == asked or language.startswith(f"{asked}-") for language in spoken)

@@ -15,15 +15,11 @@ from protocol.directory.dsse import parse_signed_statement, verified_signers
 from protocol.directory.entries import (
     STATUS_CODES,
     AuthorityEntry,
-    Hit,
     NodeEntry,
     NodeState,
-    Query,
-    fits,
 )
 from protocol.directory.judgement import Holdings, Network, Verdict, begin, judge
-from protocol.directory.names import skeleton
-from protocol.directory.statements import parse_statement
+from protocol.directory.statements import NETWORK_SUBJECT, parse_statement
 from protocol.errors import LocalProtocolError, ReasonCode, UntrustedError
 from protocol.identifiers import AuthorityId, Digest, DirectoryView, KeyId
 from protocol.signing.composite import PublicKey
@@ -126,14 +122,18 @@ class DirectoryState:
             raise UntrustedError("the key is compromised", code=ReasonCode.REVOKED_KEY)
         return node.signing
 
-    def search(self, query: Query, at: datetime) -> tuple[Hit, ...]:
-        """Find authorities by country, function, language and name, sorted by id.
+    def version_of(self, authority: AuthorityId) -> str:
+        """Return a text that is another one whenever the entry of an authority is another one.
 
-        Looking up contact persons is an act that the caller logs.
+        It says nothing by itself; what is derived from entries is kept with it.
         """
-        wanted = skeleton(query.name) if query.name else ""
-        hits = (_hit(entry, query, wanted, at) for entry in self.authorities)
-        return tuple(hit for hit in hits if hit is not None)
+        held, parts = self.held, []
+        for chain in (f"{NETWORK_SUBJECT}{authority}", authority):
+            ids = held.chains.get(chain, ())
+            parts += [*ids[-1:], *(pending.statement_id for pending in held.pending.get(chain, ()))]
+            dispute = held.dispute_of(chain)
+            parts += dispute.statements if dispute is not None else ()
+        return sha256(" ".join(parts).encode("ascii")).hexdigest()
 
     def apply(self, statement: bytes) -> "DirectoryState":
         """Return the state after one more statement.
@@ -234,17 +234,6 @@ def _view_of(held: Holdings) -> DirectoryView:
         size += len(waiting)
         lines.append(" ".join((chain, *heads, *waiting)))
     return DirectoryView(size=size, root=Digest(sha256("\n".join(sorted(lines)).encode("ascii")).hexdigest()))
-
-
-def _hit(entry: AuthorityEntry, query: Query, wanted: str, at: datetime) -> Hit | None:
-    if query.country is not None and entry.country != query.country:
-        return None
-    contacts = tuple(contact for contact in entry.contacts if fits(contact, query, at.date()))
-    if wanted and not any(wanted in skeleton(name) for name in (entry.authority, *entry.names.values())):
-        contacts = tuple(contact for contact in contacts if wanted in skeleton(contact.name))
-        return Hit(entry, contacts) if contacts else None
-    narrow = query.function is not None or query.language is not None
-    return None if narrow and not contacts else Hit(entry, contacts)
 
 
 def _local(message: str, code: ReasonCode) -> LocalProtocolError:

@@ -15,8 +15,10 @@ from tests.house.source import ROOT
 FLOORS = {
     "aiohttp": (3, 14, 5),
     "alembic": (1, 20),
+    "babel": (2, 18),
     "click": (8, 5),
     "cryptography": (50, 0, 2),
+    "holidays": (0, 108),
     "pydantic": (2, 14),
     "pydantic-settings": (2, 16),
     "pynacl": (1, 6, 2),
@@ -24,6 +26,7 @@ FLOORS = {
     "segno": (1, 6, 6),
     "sqlalchemy": (2, 1, 9),
     "structlog": (26, 1),
+    "tzdata": (2026, 1),
 }
 """Oldest releases that this node may run with."""
 PARSES_FOREIGN_BYTES = {"aiohttp", "cryptography", "pynacl"}

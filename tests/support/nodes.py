@@ -16,6 +16,8 @@ from globe_node.delivery import inbox, outbox
 from globe_node.delivery.records import HeldState
 from globe_node.faults import FaultPoints, NoFaults
 from globe_node.logs import open_log
+from globe_node.lookup.desk import LookupDesk
+from globe_node.lookup.index import open_index
 from globe_node.node import Node, NodeParts, build_node
 from globe_node.store.door import InlineDoor, Transaction
 from keys.node_keys import NodeKeys
@@ -245,6 +247,7 @@ def rooms(town: Town, name: str = A) -> ReadingRooms:
     return ReadingRooms(
         store=node.parts.store,
         register=node.register,
+        lookup=LookupDesk(open_index(None)),
         audit=node.audit,
         node_keys=node.parts.node_keys,
         clock=node.parts.clock,

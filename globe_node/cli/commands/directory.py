@@ -17,9 +17,9 @@ import click
 
 from globe_node.cli.backend import Backend, backend_of, objects, text_of
 from globe_node.cli.commands.keys import KeyFiles, open_root, root_options
-from globe_node.cli.directory_display import SEARCH_HEADINGS, print_entry, search_rows
 from globe_node.cli.invocation import Invocation, is_asked, json_option, pass_invocation, passphrase_option
-from globe_node.cli.output import is_fancy, note, print_fields, print_json, print_table
+from globe_node.cli.lookup.searching import search, show
+from globe_node.cli.output import is_fancy, note, print_fields, print_json
 from globe_node.directory.declaration import Declaration, operations_for
 from globe_node.directory.declaration_file import Said, parse_declaration
 from globe_node.directory.publish import suspend_authority, update_in_parts
@@ -29,7 +29,6 @@ from keys import fingerprint, keystore
 from keys.rotation import revocation
 from protocol.canonical import JSONObject, JSONValue
 from protocol.directory.bundle import MAX_BUNDLE_BYTES, bundle_to_bytes, parse_bundle
-from protocol.directory.contacts import Function
 from protocol.directory.entries import AuthorityEntry
 from protocol.directory.replay import DirectoryState, replay
 from protocol.directory.statements import Operation, Suspension, SuspensionReason
@@ -46,6 +45,10 @@ _PART_BYTES = 4 * 1024 * 1024
 @click.group("directory")
 def command() -> None:
     """See who is in the network, and say how you are reached."""
+
+
+command.add_command(search)
+command.add_command(show)
 
 
 # --- files ------------------------------------------------------------------------------------------------
@@ -114,67 +117,6 @@ def export(invocation: Invocation, *, output: Path, passphrase_file: Path | None
         print_json(result)
     else:
         print_fields({name: str(value) for name, value in result.items()})
-
-
-# --- looking up -------------------------------------------------------------------------------------------
-
-
-@command.command(
-    epilog="""\b
-Examples:
-  globe-node directory search
-  globe-node directory search integrity --country XB
-  globe-node directory search --function ASSET_RECOVERY --language fr --json
-
-Seeing contact points is logged, without the text you typed."""
-)
-@click.argument("text", required=False, default="")
-@click.option("--country", default="", help="ISO 3166 code of two letters.")
-@click.option("--function", "function", type=click.Choice([item.value for item in Function]), default=None)
-@click.option("--language", default="", help="Language tag of a contact point: en, fr, ar.")
-@passphrase_option
-@json_option
-@pass_invocation
-def search(
-    invocation: Invocation,
-    *,
-    text: str,
-    country: str,
-    function: str | None,
-    language: str,
-    passphrase_file: Path | None,
-    as_json: bool,
-) -> None:
-    """Find authorities and contact points."""
-    asked = {"name": text, "country": country.upper(), "function": function or "", "language": language}
-    found = backend_of(invocation, passphrase_file).call("directory.search", asked)
-    if as_json:
-        print_json(found)
-        return
-    rows = [row for entry in objects(found.get("authorities", [])) for row in search_rows(entry)]
-    if not rows:
-        note("nobody like that in the directory")
-        return
-    print_table(SEARCH_HEADINGS, rows)
-
-
-@command.command(
-    epilog="""\b
-Example:
-  globe-node directory show xb-ibu"""
-)
-@click.argument("authority")
-@passphrase_option
-@json_option
-@pass_invocation
-def show(invocation: Invocation, *, authority: str, passphrase_file: Path | None, as_json: bool) -> None:
-    """Show the whole entry of one authority."""
-    named = parse_authority_id(authority)
-    entry = backend_of(invocation, passphrase_file).call("directory.show", {"authority": named})
-    if as_json:
-        print_json(entry)
-    else:
-        print_entry(entry, invocation.now().date())
 
 
 # --- publishing -------------------------------------------------------------------------------------------

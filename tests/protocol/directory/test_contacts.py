@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from protocol.directory.contacts import ContactPoint
-from protocol.directory.entries import Query, fits
 from protocol.directory.fields import read_fields
 from protocol.errors import ReasonCode
-from tests.support.clock import START
 from tests.support.directory import sample_contact
 from tests.support.refusals import refused
 
@@ -74,12 +72,3 @@ def test_it_may_be_used_from_its_first_to_its_last_day() -> None:
     contact = sample_contact(valid_from=date(2026, 3, 1), valid_to=date(2026, 3, 3))
     days = [date(2026, 2, 28), date(2026, 3, 1), date(2026, 3, 3), date(2026, 3, 4)]
     assert [contact.is_valid_on(day) for day in days] == [False, True, True, False]
-
-
-@pytest.mark.parametrize(
-    ("language", "found"),
-    [("en", True), ("EN", True), ("pt", True), ("pt-BR", True), ("e", False), ("p", False)],
-)
-def test_a_language_is_found_by_its_first_part(language: str, found: bool) -> None:
-    contact = sample_contact(languages=("en", "pt-BR"))
-    assert fits(contact, Query(language=language), START.date()) is found

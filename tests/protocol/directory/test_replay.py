@@ -5,14 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from protocol.directory.contacts import Function
-from protocol.directory.entries import AuthorityStatus, NodeState, Query
+from protocol.directory.entries import AuthorityStatus, NodeState
 from protocol.directory.replay import replay
 from protocol.directory.statements import CompromisedKey, RetireKey
 from protocol.errors import LocalProtocolError, ReasonCode, UntrustedError
 from protocol.identifiers import AuthorityId
 from tests.support.clock import START
-from tests.support.directory import certified_node_keys, sample_contact, sample_network, updated
+from tests.support.directory import admitted, certified_node_keys, sample_network, updated
 
 A, B = AuthorityId("xa-acc"), AuthorityId("xb-ibu")
 
@@ -75,16 +74,14 @@ def test_a_retired_key_stays_good_for_evidence_and_a_compromised_one_does_not() 
     assert lost.node_with_key(A, key_id).state is NodeState.COMPROMISED
 
 
-def test_it_finds_by_country_function_language_and_name() -> None:
+def test_the_version_of_an_entry_changes_with_it_and_with_nothing_else() -> None:
     state = sample_network().state
-    assert [hit.entry.authority for hit in state.search(Query(country="XB"), START)] == [B]
-    assert len(state.search(Query(function=Function.ASSET_RECOVERY), START)) == 3
-    assert state.search(Query(function=Function.EXTRADITION), START) == ()
-    assert len(state.search(Query(language="FR"), START)) == 3
-    assert [hit.entry.authority for hit in state.search(Query(name="intégrity"), START)] == [B]
-    by_contact = state.search(Query(name="duty desk", country="XA"), START)
-    assert [hit.contacts for hit in by_contact] == [(sample_contact(),)]
-    assert state.search(Query(language="fr"), START - timedelta(days=100)) == ()
+    key_id = certified_node_keys(A).signing.key_id
+    changed = state.apply(updated(state, A, RetireKey(key=key_id)))
+    assert changed.version_of(A) != state.version_of(A)
+    assert changed.version_of(B) == state.version_of(B)
+    renewed = state.apply(admitted(state, A, issued=START + timedelta(days=1)))
+    assert renewed.version_of(A) not in (state.version_of(A), changed.version_of(A))
 
 
 def test_an_authority_without_keys_can_not_be_reached() -> None:

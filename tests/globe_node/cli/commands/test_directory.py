@@ -180,14 +180,17 @@ def test_looking_up(joined: House) -> None:
     assert joined("publish", "--file", joined.contacts()).code == 0
     found = joined("search", "duty", "--country", "xa", "--function", "ASSET_RECOVERY", "--language", "fr")
     assert "Duty desk, asset recovery" in found.out
+    assert "confirmed" in found.out.lower()
     assert joined("search", "nobody").err.startswith("nobody like that")
-    assert joined("search", "--country", "XB", "--json").json == {"authorities": []}
+    assert "leave out --country and" in joined("search", "duty", "--country", "XB").err
+    empty = joined("search", "--country", "XB", "--json").json
+    assert (empty["authorities"], empty["complete"]) == ([], True)
     shown = joined("show", "xa-acc").out
     for part in ("ACTIVE", "Sample Commission", "PHONE +254 20 0000000", "days ago", "in use", "20001"):
         assert part in shown
     assert joined("show", "xz-none").code == 4
     listed = joined.globe("audit", "list", "--kind", "DIRECTORY_LOOKUP", "--passphrase-file", joined.secret)
-    assert listed.out.count("DIRECTORY_LOOKUP") == 2
+    assert listed.out.count("DIRECTORY_LOOKUP") == 3
     assert "duty" not in listed.out
 
 

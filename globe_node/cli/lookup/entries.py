@@ -5,7 +5,6 @@
 2. A key is shown as the digits that people compare.
 """
 
-from collections.abc import Iterator
 from datetime import date
 
 from globe_node.cli.backend import objects, text_of
@@ -13,23 +12,6 @@ from globe_node.cli.output import print_fields, print_table, print_text
 from keys import fingerprint
 from protocol.canonical import JSONObject
 from protocol.identifiers import KeyId
-
-SEARCH_HEADINGS = ("authority", "country", "name", "status", "contact point", "functions", "languages")
-
-
-def search_rows(entry: JSONObject) -> Iterator[tuple[str, ...]]:
-    """Yield one row for each contact point that was found, or one for an authority without."""
-    head = (text_of(entry, "authority"), text_of(entry, "country"), name_of(entry), text_of(entry, "status"))
-    contacts = list(objects(entry.get("contacts", [])))
-    if not contacts:
-        yield (*head, "", "", "")
-    for contact in contacts:
-        yield (
-            *head,
-            text_of(contact, "name"),
-            _listed(contact, "functions"),
-            _listed(contact, "languages"),
-        )
 
 
 def print_entry(entry: JSONObject, today: date) -> None:

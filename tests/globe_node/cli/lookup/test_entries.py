@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from globe_node.api.directory_acts import entry_object
-from globe_node.cli.directory_display import print_entry
+from globe_node.cli.lookup.entries import print_entry
 from protocol.directory.entries import AuthorityEntry
 from tests.support.clock import START
 from tests.support.directory import sample_legal, sample_measure, sample_network, sample_profile
