@@ -22,7 +22,7 @@ from globe_node.groups.hub import log_commit, note_return, verify_order
 from globe_node.groups.lineage import descent
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import comparisons, equivocations
-from globe_node.groups.members.parcels import new_frame, outgoing_of
+from globe_node.groups.members.parcels import log_submitted, new_frame, outgoing_of
 from globe_node.groups.records import CommitRow, MemberRow
 from protocol.envelope import Envelope, EnvelopeClass
 from protocol.errors import ConflictError, ReasonCode, RemoteProtocolError, UntrustedError
@@ -256,7 +256,7 @@ def announcement(book: GroupBook, link: LinkRow, by: JoinedBy) -> Outgoing:
 
 
 def said(book: GroupBook, link: LinkRow, message: bytes, peers: Iterable[AuthorityId]) -> Outgoing:
-    """Seal a statement for members of a group; receipts name its hash.
+    """Seal a statement for members of a group, and log that it goes to them; receipts name its hash.
 
     Args:
         book: the groups of the transaction.
@@ -266,7 +266,9 @@ def said(book: GroupBook, link: LinkRow, message: bytes, peers: Iterable[Authori
     """
     frame = new_frame(book.bench, link, EnvelopeClass.APPLICATION, now_ms=book.now_ms)
     raw = book.seal(link, frame, message)
-    return outgoing_of(frame, raw, Digest(sha256(message[1:]).hexdigest()), peers)
+    outgoing = outgoing_of(frame, raw, Digest(sha256(message[1:]).hexdigest()), peers)
+    log_submitted(book.bench, book.tx, link, outgoing, kind_of(message).name.lower())
+    return outgoing
 
 
 def note_joined(book: GroupBook, heard: Heard, statement: bytes) -> bool:

@@ -31,7 +31,7 @@ async def test_a_stop_stores_what_was_accepted(town: Town) -> None:
     outcomes = await waiting
     assert all(isinstance(outcome, Submitted) for outcome in outcomes)
     await town.start(A)
-    assert len(await town.entries(A, EventKind.SUBMITTED)) == 300
+    assert len(await town.submitted(A)) == 300
     assert await town.waiting(A) >= 300  # and invitations to some of the groups
 
 

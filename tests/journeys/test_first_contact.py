@@ -3,7 +3,6 @@
 
 import asyncio
 
-from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
 from protocol.consultations.table import State
 from tests.support.nodes import A, B, Town, in_town, line, reply, request, stages
@@ -20,7 +19,7 @@ async def test_a_request_arrives_and_both_hold_proof(town: Town) -> None:
     assert line(ours.records[0], "received").signed_by == "xb-ibu/main"
     assert theirs.records[0].body == ours.records[0].body
     assert theirs.records[0].record_hash == sent.record_hash
-    (submitted,) = await town.entries(A, EventKind.SUBMITTED)
+    (submitted,) = await town.submitted(A)
     (opened,) = await town.opened(B)
     assert submitted.digest == opened.digest == sent.record_hash
     assert submitted.rc == opened.rc != b""

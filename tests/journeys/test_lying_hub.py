@@ -39,7 +39,9 @@ async def commit_apart(nodes: Town, consultation: ConsultationId, to: str = B) -
         assert link is not None
         changed = hub.mend(book, link, (), leaves=())
         assert changed.commit is not None
-        made.append(parcel_of(book.bench, link, changed.commit, peers=[AuthorityId(to)], now_ms=book.now_ms))
+        made.append(
+            parcel_of(book.bench, book.tx, link, changed.commit, peers=[AuthorityId(to)], now_ms=book.now_ms)
+        )
         raise TakenBackError
 
     with pytest.raises(TakenBackError):

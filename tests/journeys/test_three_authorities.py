@@ -197,5 +197,32 @@ async def test_a_node_that_dies_in_between_goes_on_with_what_it_knew(story: Stor
     await story.say(A, MessageType.CLOSE, {})
     for name in (A, B, C):
         assert await story.sides(name) == {B: "CLOSED", C: "CLOSED"}
-    submitted = await story.nodes.entries(A, EventKind.SUBMITTED)
+    submitted = await story.nodes.submitted(A)
     assert [event.peer for event in submitted] == [B, B, C, B, C]
+
+
+@told
+async def test_what_is_about_groups_has_the_same_entries_at_both_ends(story: Story) -> None:
+    """Invitations, commits and who joined: whoever sent them has said so, with what was opened."""
+    await story.ask(B, C)
+    await story.nodes.nodes[B].desk.submit(request(A, C))
+    await asyncio.sleep(2 * 86_400.0)
+    await story.say(B, MessageType.ANSWER, ANSWER)  # keys are renewed before it
+    await asyncio.sleep(LONG)
+    logs = {
+        name: await story.nodes.entries(name, EventKind.SUBMITTED, EventKind.OPENED) for name in (A, B, C)
+    }
+    about = ("welcome", "commit", "joined")
+
+    def entries(name: str, kind: EventKind, peer: str) -> list[tuple[str, str, str, str]]:
+        return sorted(
+            (one.result, one.case, one.msg, one.digest)
+            for one in logs[name]
+            if (one.kind, one.peer) == (kind, peer) and one.result in about
+        )
+
+    for sender in logs:
+        for receiver in logs.keys() - {sender}:
+            sent = entries(sender, EventKind.SUBMITTED, receiver)
+            assert sent == entries(receiver, EventKind.OPENED, sender)
+    assert {result for result, *_ in entries(A, EventKind.SUBMITTED, C)} == set(about)

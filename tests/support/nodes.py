@@ -157,6 +157,11 @@ class Town:
         found = await self.look(name, lambda tx: recorded(tx, log))
         return [event for event in found if not kinds or event.kind in kinds]
 
+    async def submitted(self, name: str) -> list[AuditEvent]:
+        """What a node's audit log holds of records that go out; what is about groups aside."""
+        about = ("welcome", "commit", "joined", "control")
+        return [one for one in await self.entries(name, EventKind.SUBMITTED) if one.result not in about]
+
     async def opened(self, name: str) -> list[AuditEvent]:
         """What a node's audit log holds of records that came; invitations, commits and the like aside."""
         return [event for event in await self.entries(name, EventKind.OPENED) if event.result == "ok"]

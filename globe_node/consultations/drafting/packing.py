@@ -218,7 +218,8 @@ class Packer:
     def _parcel(
         self, link: LinkRow, content: OrderedCommit | Invitation, peers: Iterable[AuthorityId]
     ) -> Outgoing:
-        return parcel_of(self._book.bench, link, content, peers=peers, now_ms=self._book.now_ms)
+        book = self._book
+        return parcel_of(book.bench, book.tx, link, content, peers=peers, now_ms=book.now_ms)
 
     def _record(self, letter: Letter, link: LinkRow, raw: bytes, peers: Collection[AuthorityId]) -> Outgoing:
         return outgoing_of(frame_of(letter, link), raw, letter.digest, peers)

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts what goes to members of a group into envelopes. It seals and queues nothing.
 
-What changes a group outlives every message in it: who missed it could read nothing later.
+1. What changes a group outlives every message in it: who missed it could read nothing later.
+2. What is about a group has its entry in the audit log in the transaction in which it is made, for each
+   member that it goes to, under the word that its receiver writes when it opens it.
 """
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from globe_node.delivery.outbox import Outgoing
 from globe_node.groups.links import LinkRow
 from globe_node.groups.workbench import Workbench
+from globe_node.store.door import Transaction
 from protocol import limits
+from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.envelope import EnvelopeClass, Frame, envelope_bytes, envelope_hash
 from protocol.groups.sealed import Invitation, OrderedCommit
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId, uuid7
@@ -36,18 +41,50 @@ def new_frame(
 
 def parcel_of(
     bench: Workbench,
+    tx: Transaction,
     link: LinkRow,
     content: OrderedCommit | Invitation,
     *,
     peers: Iterable[AuthorityId],
     now_ms: int,
 ) -> Outgoing:
-    """Return the envelope that brings a commit or an invitation to members."""
+    """Return the envelope that brings a commit or an invitation to members, and log that it goes to them.
+
+    It has to be queued in the same transaction.
+    """
     is_commit = isinstance(content, OrderedCommit)
     envelope_class = EnvelopeClass.COMMIT if is_commit else EnvelopeClass.WELCOME
     frame = new_frame(bench, link, envelope_class, now_ms=now_ms)
     raw = envelope_bytes(frame.to_bytes(), content.to_bytes())
-    return outgoing_of(frame, raw, content.digest, sorted(peers))
+    outgoing = outgoing_of(frame, raw, content.digest, sorted(peers))
+    log_submitted(bench, tx, link, outgoing, "commit" if is_commit else "welcome")
+    return outgoing
+
+
+def log_submitted(bench: Workbench, tx: Transaction, link: LinkRow, outgoing: Outgoing, word: str) -> None:
+    """Write into the audit log that an envelope about a group goes to members.
+
+    Args:
+        bench: what the room works with.
+        tx: the transaction in which the envelope is queued.
+        link: the group.
+        outgoing: the envelope.
+        word: what it is: `welcome`, `commit`, `joined` or `control`.
+    """
+    events = [
+        AuditEvent(
+            kind=EventKind.SUBMITTED,
+            at=bench.clock.now(),
+            peer=peer,
+            case=link.consultation,
+            msg=str(UUID(bytes=outgoing.envelope_id)),
+            digest=outgoing.record_hash,
+            size=size_bucket(len(outgoing.octets)),
+            result=word,
+        )
+        for peer in outgoing.peers
+    ]
+    bench.audit.append(tx, events)
 
 
 def outgoing_of(frame: Frame, raw: bytes, digest: Digest, peers: Iterable[AuthorityId]) -> Outgoing:

@@ -309,4 +309,4 @@ def parcel_for(
     others = book.members.present(link) - {besides, book.bench.name.authority}
     if not others:
         return None
-    return parcel_of(book.bench, link, parcel, peers=others, now_ms=book.now_ms)
+    return parcel_of(book.bench, book.tx, link, parcel, peers=others, now_ms=book.now_ms)

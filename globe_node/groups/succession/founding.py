@@ -75,7 +75,8 @@ def continue_group(book: GroupBook, link: LinkRow) -> list[Outgoing]:
     entered = book.enter(_link_of(book, link, group_id), founded.group, policy)
     invitations = {name: replace(one, history=history) for name, one in founded.invitations.items()}
     return [
-        parcel_of(bench, entered, one, peers=[name], now_ms=book.now_ms) for name, one in invitations.items()
+        parcel_of(bench, book.tx, entered, one, peers=[name], now_ms=book.now_ms)
+        for name, one in invitations.items()
     ]
 
 

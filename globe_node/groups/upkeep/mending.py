@@ -76,7 +76,7 @@ def _hand_back(book: GroupBook, link: LinkRow, missing: frozenset[AuthorityId]) 
     commit = hub.hand_over(book, link, to).commit
     if commit is None:
         return Mended(missing=missing)
-    outgoing = [parcel_of(book.bench, link, commit, peers=peers, now_ms=book.now_ms)]
+    outgoing = [parcel_of(book.bench, book.tx, link, commit, peers=peers, now_ms=book.now_ms)]
     return Mended(outgoing, _events(book, link, commit.digest, [(to, HUB)]), missing)
 
 
@@ -97,9 +97,9 @@ def _commit(
     if changed.commit is None:
         return Mended()
     bench, now_ms = book.bench, book.now_ms
-    outgoing = [parcel_of(bench, link, changed.commit, peers=peers, now_ms=now_ms)] if peers else []
+    outgoing = [parcel_of(bench, book.tx, link, changed.commit, peers=peers, now_ms=now_ms)] if peers else []
     for name, one in changed.invitations.items():
-        outgoing.append(parcel_of(bench, link, one, peers=[name], now_ms=now_ms))
+        outgoing.append(parcel_of(bench, book.tx, link, one, peers=[name], now_ms=now_ms))
     told = [(members[one], f"{REMOVED} {fallen[one]}" if one in fallen else REMOVED) for one in going]
     told += [(name, RETURNED) for name in coming]
     told += [(book.bench.name, RENEWED)] if group.own_leaf in fallen else []

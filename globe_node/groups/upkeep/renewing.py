@@ -61,7 +61,7 @@ def renew_as_hub(book: GroupBook, link: LinkRow) -> Sequence[Outgoing]:
     others = book.members.present(link) - {book.bench.name.authority}
     if changed.commit is None or not others:
         return ()
-    return [parcel_of(book.bench, link, changed.commit, peers=others, now_ms=book.now_ms)]
+    return [parcel_of(book.bench, book.tx, link, changed.commit, peers=others, now_ms=book.now_ms)]
 
 
 def _keys_at_entry(book: GroupBook, link: LinkRow, group: Group) -> OwnKeys:

@@ -44,7 +44,7 @@ async def test_one_bad_draft_fails_none_of_the_others(town: Town) -> None:
     assert [isinstance(outcome, Submitted) for outcome in outcomes] == [True, False, False, True, False]
     codes = [outcome.code for outcome in outcomes if not isinstance(outcome, Submitted)]
     assert codes == [ReasonCode.UNKNOWN_AUTHORITY, ReasonCode.BAD_FIELD, ReasonCode.NOT_FOUND]
-    assert len(await town.entries(A, EventKind.SUBMITTED)) == 2
+    assert len(await town.submitted(A)) == 2
 
 
 def reply_to_nothing() -> Draft:
@@ -88,7 +88,7 @@ async def test_the_same_key_and_draft_give_the_first_result(town: Town) -> None:
     first = await desk.submit(request(idempotency_key="k1"))
     again = await desk.submit(request(idempotency_key="k1"))
     assert (again.record_id, again.repeated, first.repeated) == (first.record_id, True, False)
-    assert len(await town.entries(A, EventKind.SUBMITTED)) == 1
+    assert len(await town.submitted(A)) == 1
     with pytest.raises(ConflictError):
         await desk.submit(request(idempotency_key="k1", title="another"))
     await asyncio.sleep(25 * 3600)

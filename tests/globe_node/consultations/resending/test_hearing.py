@@ -158,7 +158,7 @@ async def test_what_was_received_goes_again_once_a_day(asker: Asker) -> None:
     await asyncio.sleep(timedelta(hours=21).total_seconds())
     assert await asker.say(asker.control()) == RECEIVED
     assert len(await asker.carried()) == 1
-    events = await asker.nodes.entries(A, EventKind.SUBMITTED)
+    events = await asker.nodes.submitted(A)
     assert [(one.peer, one.result) for one in events] == [(B, "ok"), (C, "ok"), (B, "resent"), (B, "resent")]
 
 

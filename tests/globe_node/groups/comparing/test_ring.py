@@ -52,7 +52,7 @@ def ordered(ring: Ring) -> Envelope:
     def act(book: GroupBook) -> Outgoing:
         changed = hub.mend(book, ring.link(A), (), leaves=())
         assert changed.commit is not None
-        return parcel_of(book.bench, ring.link(A), changed.commit, peers=[B], now_ms=book.now_ms)
+        return parcel_of(book.bench, book.tx, ring.link(A), changed.commit, peers=[B], now_ms=book.now_ms)
 
     return parse_envelope(ring.at(A, act).octets)
 

@@ -184,7 +184,9 @@ def test_an_invitation_to_an_epoch_of_before_brings_nobody_back(ring: Ring) -> N
         tree = book.require_group(link).tree
         (place,) = [number for number, leaf in tree.members() if identity_in(leaf).name.authority == C]
         changed = hub.mend(book, link, packages, leaves=[place])
-        return parcel_of(book.bench, link, changed.invitations[C], peers=[C], now_ms=book.now_ms).octets
+        return parcel_of(
+            book.bench, book.tx, link, changed.invitations[C], peers=[C], now_ms=book.now_ms
+        ).octets
 
     invitation = parse_envelope(ring.at(A, invite))
     with pytest.raises(RemoteProtocolError) as refused:
