@@ -134,7 +134,8 @@ class MutationSession:
                 running[self._child(session, one, chosen)] = one, time.monotonic() + 3 + 10 * seconds
             self._gather(running)
             if over:
-                self.outcome.left, waiting = waiting, []
+                self.outcome.left += waiting
+                waiting = []
 
     def _chosen(self, one: Planted) -> tuple[list[int], float]:
         """Return the tests to run for a defect, and how long they took without it."""
