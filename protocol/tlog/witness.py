@@ -99,14 +99,14 @@ class Verdict:
         answer: what is answered; None if it is accepted, and `cosigned` makes the answer.
         checkpoint: the checkpoint, once the log's signature was verified.
         note: it with the lines of the log, and no others: what is stored.
-        seen: what was cosigned before.
+        becomes: what was cosigned last, once this is; stored before anything is signed.
         keep: True if the log signed what, as far as can be seen, does not continue what it signed before.
     """
 
     answer: WitnessAnswer | None
     checkpoint: Checkpoint | None = None
     note: Note | None = None
-    seen: Seen | None = None
+    becomes: Seen | None = None
     keep: bool = False
 
 
@@ -156,6 +156,7 @@ def judge(
     *,
     log_keys: Callable[[str], Sequence[VerifierKey]],
     seen: Callable[[str], Seen | None],
+    at_seconds: int,
 ) -> Verdict:
     """Say what a request for a cosignature gets.
 
@@ -163,6 +164,10 @@ def judge(
         data: the body.
         log_keys: keys that are trusted for an origin; none if the origin is not known.
         seen: what was cosigned last for an origin, read in the transaction that will store the verdict.
+        at_seconds: now, in Unix time; what a cosignature will name.
+
+    Raises:
+        LocalProtocolError: the clock stands before the time that was named last (`clock_wrong`).
 
     Spec: C2SP tlog-witness, add-checkpoint; PROTOCOL.md section 17.8.
     """
@@ -182,35 +187,34 @@ def judge(
     if not by_log:
         return _refused(403, "no good signature of the log")
     note = Note(text, tuple(signed.line for signed in by_log))
-    before = seen(checkpoint.origin)
-    answer, keep = _continues(request, checkpoint, before or Seen(0, b""))
-    return Verdict(answer, checkpoint, note, before, keep)
+    before = seen(checkpoint.origin) or Seen(0, b"")
+    answer, keep = _continues(request, checkpoint, before)
+    if answer is not None:
+        return Verdict(answer, checkpoint, note, keep=keep)
+    if at_seconds < before.at_seconds:
+        raise LocalProtocolError("a clock before the last cosignature", code=ReasonCode.CLOCK_WRONG)
+    return Verdict(None, checkpoint, note, Seen(checkpoint.size, checkpoint.root, at_seconds))
 
 
-def cosigned(
-    verdict: Verdict, name: str, signer: CheckpointSigner, *, at_seconds: int
-) -> tuple[WitnessAnswer, Note]:
+def cosigned(verdict: Verdict, name: str, signer: CheckpointSigner) -> tuple[WitnessAnswer, Note]:
     """Cosign what was accepted and has been stored.
 
     Args:
         verdict: without answer of its own.
         name: of the witness.
         signer: its key.
-        at_seconds: now, in Unix time.
 
     Returns:
         The answer, and the checkpoint with the lines of log and witness, for whoever monitors the log.
 
     Raises:
-        LocalProtocolError: it was not accepted, or the clock stands before the last time (`clock_wrong`).
+        LocalProtocolError: it was not accepted.
 
     Spec: C2SP tlog-witness, add-checkpoint; PROTOCOL.md section 17.8.
     """
-    if verdict.answer is not None or verdict.checkpoint is None or verdict.note is None:
+    if verdict.becomes is None or verdict.checkpoint is None or verdict.note is None:
         raise LocalProtocolError("a request that was not accepted")
-    if verdict.seen is not None and at_seconds < verdict.seen.at_seconds:
-        raise LocalProtocolError("a clock before the last cosignature", code=ReasonCode.CLOCK_WRONG)
-    lines = cosign(verdict.checkpoint, name, signer, at_seconds=at_seconds)
+    lines = cosign(verdict.checkpoint, name, signer, at_seconds=verdict.becomes.at_seconds)
     body = "".join(line.to_text() for line in lines).encode()
     return WitnessAnswer(200, body), verdict.note.with_signatures(lines)
 

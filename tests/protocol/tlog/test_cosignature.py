@@ -183,8 +183,30 @@ def test_a_part_of_a_tree_is_signed_without_time() -> None:
     for other, known in ((retimed(line, 1), key), (line, WITNESS_KEYS[0]), (line, KEYS[1])):
         with pytest.raises(UntrustedError):
             verify_subtree_line(part, other, known)
-    with pytest.raises(MalformedError):
-        cosigned_message(WITNESS, 1, part)
+    for name, at_seconds, bad in (
+        (WITNESS, 1, part),
+        ("", 0, part),
+        (WITNESS, 0, Subtree("", 8, 13, OURS.root)),
+        (WITNESS, 0, Subtree(ORIGIN, 8, MAX_TIME + 1, OURS.root)),
+        (WITNESS, 0, Subtree(ORIGIN, 8, 13, OURS.root + b"\x00")),
+    ):
+        with pytest.raises(MalformedError):
+            cosigned_message(name, at_seconds, bad)
+    assert cosigned_message("w", MAX_TIME, Subtree("o", 0, MAX_TIME, OURS.root)).startswith(
+        b"subtree/v1\n\x00\x01w"
+    )
+
+
+def test_the_latest_time_that_a_line_can_name() -> None:
+    def line(at_seconds: int) -> NoteSignature:
+        text = f"cosignature/v1\ntime {at_seconds}\n{OURS.to_text()}".encode()
+        signature = at_seconds.to_bytes(8, "big") + WITNESS_KEY.sign_ed25519(text)
+        return NoteSignature(WITNESS, WITNESS_KEYS[0].key_id, signature)
+
+    assert cosign(OURS, WITNESS, WITNESS_KEY, at_seconds=MAX_TIME)[0] == line(MAX_TIME)
+    verify_lines(OURS, [line(MAX_TIME)], (), witnesses=WITNESS_KEYS)
+    with pytest.raises(UntrustedError):
+        verify_lines(OURS, [line(MAX_TIME + 1)], (), witnesses=WITNESS_KEYS)
 
 
 def test_names_that_ml_dsa_can_not_commit_to() -> None:

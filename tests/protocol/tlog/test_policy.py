@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies as text: the example of the specification, every rule that refuses one, and files of Sigsum."""
 
+from functools import cache
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nacl.signing import SigningKey
 
 from protocol.errors import MalformedError, ReasonCode, RemoteProtocolError, UnsupportedVersionError
 from protocol.tlog.cosignature import log_keys
 from protocol.tlog.note import KeyKind, parse_verifier_key, verifier_key
 from protocol.tlog.policy import (
     MAX_POLICY_BYTES,
+    MAX_POLICY_NAMES,
     Policy,
     PolicyGroup,
     PolicyLog,
@@ -79,6 +83,8 @@ def test_names_are_octets() -> None:
         b"quorum none",
         b"\n",
         TEXT[:-1],
+        b"# a bell \x07\n" + TEXT,
+        TEXT + b"# no line feed",
         TEXT.replace(b"\n", b"\r\n"),
         TEXT.replace(b"X1", b"X\x7f1"),
         TEXT.replace(b"X1", b"X\x001"),
@@ -142,27 +148,44 @@ def test_what_is_no_verifier_key_is_refused(key: bytes) -> None:
         parse_policy(TEXT.replace(LOG.encode(), key))
 
 
-def test_bounds() -> None:
-    """A reader has to take 32 of each; we take 256, and no more."""
-    found = [
-        verifier_key(
-            f"w{number}.example", KeyKind.ED25519_COSIGNATURE, log_key(f"bound {number}").ed25519_public_key
-        )
-        for number in range(33)
-    ]
-    lines = [f"witness w{number} {key.to_text()}" for number, key in enumerate(found)]
-    groups = [f"group g{number} any w{number}" for number in range(33)]
-    policy = parse_policy("\n".join([*lines, *groups, "quorum g0", ""]).encode())
-    assert (len(policy.witnesses), len(policy.groups)) == (33, 33)
-    chain = [f"group g{number} any {f'g{number - 1}' if number else 'X1'}" for number in range(257)]
-    for data in (changed(4, *chain), b"#" * (MAX_POLICY_BYTES + 1)):
-        with pytest.raises(MalformedError) as caught:
-            parse_policy(data)
-        assert caught.value.code is ReasonCode.TOO_LARGE
+@cache
+def many(kind: KeyKind) -> list[str]:
+    """Verifier keys, one more than a policy may have."""
+    raw = [bytes(SigningKey(number.to_bytes(32, "big")).verify_key) for number in range(MAX_POLICY_NAMES + 1)]
+    return [verifier_key(f"k{number}.example", kind, key).to_text() for number, key in enumerate(raw)]
+
+
+@pytest.mark.parametrize("what", ["log", "witness", "group"])
+def test_a_policy_has_so_many_names_and_no_more(what: str) -> None:
+    """A reader has to take 32 of each."""
+    logs = [f"log {key}" for key in many(KeyKind.ED25519)]
+    witnesses = [f"witness w{number} {key}" for number, key in enumerate(many(KeyKind.ED25519_COSIGNATURE))]
+    groups = [f"group g{number} any {f'g{number - 1}' if number else 'w0'}" for number in range(len(logs))]
+    lines = {"log": logs, "witness": witnesses, "group": groups}
+    rest = ["quorum none"] if what != "group" else ["quorum g0"]
+    before = witnesses[:1] if what == "group" else []
+    assert MAX_POLICY_NAMES >= 32
+    parse_policy("\n".join([*before, *lines[what][:-1], *rest, ""]).encode())
+    with pytest.raises(MalformedError) as caught:
+        parse_policy("\n".join([*before, *lines[what], *rest, ""]).encode())
+    assert caught.value.code is ReasonCode.TOO_LARGE
+
+
+def test_a_policy_has_so_many_octets_and_no_more() -> None:
+    comment = b"#" * (MAX_POLICY_BYTES - len(TEXT) - 1) + b"\n"
+    assert parse_policy(comment + TEXT) == parse_policy(TEXT)
+    with pytest.raises(MalformedError) as caught:
+        parse_policy(b"#" + comment + TEXT)
+    assert caught.value.code is ReasonCode.TOO_LARGE
 
 
 def test_what_no_text_can_say_is_no_policy() -> None:
     key = parse_verifier_key(W1)
+    both = (PolicyWitness("X", key), PolicyWitness("X", parse_verifier_key(W2)))
+    with pytest.raises(MalformedError):
+        Policy(witnesses=both)
+    with pytest.raises(MalformedError):
+        Policy(witnesses=both[:1], groups=(PolicyGroup("g", 1, ("X",)), PolicyGroup("g", 1, ("X",))))
     for witness in (
         PolicyWitness("two words", key),
         PolicyWitness("", key),

@@ -169,6 +169,11 @@ def test_two_keys_of_one_witness_count_once() -> None:
             load_policy(two_keys(rest), dishonest=0)
 
 
+def test_groups_that_are_no_part_of_the_quorum_do_not_matter() -> None:
+    policy = load_policy(two_keys("group unused all w1-ed w1-pq w2-ed\nquorum w3-ed"), dishonest=0)
+    assert least_overlap(policy) == 1
+
+
 def test_a_key_is_a_log_or_a_witness() -> None:
     both = verifier_key(ORIGIN, KeyKind.ED25519_COSIGNATURE, log_key().ed25519_public_key)
     data = policy_text(f"witness also-log {both.to_text()}\ngroup q all w1 w2 also-log\nquorum q")
@@ -194,6 +199,7 @@ def test_a_clock_that_runs_ahead_does_not_count() -> None:
     data = cosigned(CHECKPOINT, {"w1": AT, "w2": AT + 301, "w3": AT + 5})
     trusted = verify_under_policy(data, policy, not_after=AT + 300)
     assert trusted.witnessed == {"w1": AT, "w3": AT + 5}
+    verify_under_policy(data, policy, not_after=AT + 5)
     with pytest.raises(UntrustedError):
         verify_under_policy(data, policy, not_after=AT + 4)
 

@@ -28,6 +28,7 @@ from protocol.tlog.cosignature import (
     witness_keys,
 )
 from protocol.tlog.note import (
+    MAX_NOTE_BYTES,
     KeyKind,
     Note,
     VerifierKey,
@@ -70,14 +71,20 @@ class Witness:
     last: Verdict | None = None
 
     def add_checkpoint(self, body: bytes) -> WitnessAnswer:
-        verdict = judge(body, log_keys=lambda origin: self.logs.get(origin, []), seen=self.seen.get)
+        verdict = judge(
+            body,
+            log_keys=lambda origin: self.logs.get(origin, []),
+            seen=self.seen.get,
+            at_seconds=self.now,
+        )
         self.last = verdict
         if verdict.answer is not None:
             return verdict.answer
         assert verdict.checkpoint is not None
+        assert verdict.becomes is not None
         checkpoint = verdict.checkpoint
-        self.seen[checkpoint.origin] = Seen(checkpoint.size, checkpoint.root, self.now)
-        answer, note = witness.cosigned(verdict, NAME, KEY, at_seconds=self.now)
+        self.seen[checkpoint.origin] = verdict.becomes
+        answer, note = witness.cosigned(verdict, NAME, KEY)
         known = self.logs[checkpoint.origin]
         assert (
             verify_checkpoint(note.to_bytes(), known, witnesses=KEYS, required=KEYS[:1]).checkpoint
@@ -252,19 +259,30 @@ def test_what_is_stored_are_the_lines_of_the_log_alone() -> None:
     found = ours()
     assert found.add_checkpoint(CheckpointRequest(0, (), note.to_bytes()).to_bytes()).status == 200
     assert found.last is not None
-    assert found.last.note == signed_note(note.text, found.last.note.signatures if found.last.note else ())
+    assert found.last.note is not None
+    assert not found.last.keep
+    assert found.last.note.text == note.text
     assert {line.name for line in found.last.note.signatures} == {ORIGIN}
 
 
-def test_a_clock_that_went_backwards_signs_nothing() -> None:
+def test_a_clock_that_went_backwards_changes_and_signs_nothing() -> None:
     found = after(8)
+    before = dict(found.seen)
     found.now = AT - 1
     with pytest.raises(LocalProtocolError) as caught:
         found.add_checkpoint(GOOD)
     assert caught.value.code is ReasonCode.CLOCK_WRONG
-    refused = judge(b"", log_keys=lambda _: LOG_KEYS, seen=lambda _: None)
+    assert found.seen == before
+    assert found.add_checkpoint(asked(20, 7)).status == 409
+    found.now = AT
+    assert found.add_checkpoint(GOOD).status == 200
+
+
+@pytest.mark.parametrize("body", [b"", asked(20, 7), restated(20, proof=())])
+def test_what_was_not_accepted_is_not_cosigned(body: bytes) -> None:
+    refused = judge(body, log_keys=lambda _: LOG_KEYS, seen=after(8).seen.get, at_seconds=AT)
     with pytest.raises(LocalProtocolError):
-        witness.cosigned(refused, NAME, KEY, at_seconds=AT)
+        witness.cosigned(refused, NAME, KEY)
 
 
 def test_a_log_with_extension_lines_gets_one_line() -> None:
@@ -387,6 +405,21 @@ def test_lines_of_an_answer_go_under_the_checkpoint() -> None:
     verified = verify_checkpoint(note.to_bytes(), LOG_KEYS, witnesses=KEYS, required=(*LOG_KEYS, *KEYS))
     assert verified.by_witnesses == found.by_witness
     assert verify_lines(OURS, note.signatures, ()).by_witnesses == ()
-    with pytest.raises(MalformedError):
-        parse_request(bytes(witness.MAX_REQUEST_BYTES + 1))
     assert witness_keys(NAME, KEY) == KEYS
+
+
+def test_bounds() -> None:
+    largest = CheckpointRequest(merkle.MAX_SIZE, (bytes(32),) * 63, bytes(MAX_NOTE_BYTES))
+    assert parse_request(largest.to_bytes()) == largest
+    padded = replace(
+        largest, note=bytes(witness.MAX_REQUEST_BYTES - len(replace(largest, note=b"").to_bytes()))
+    )
+    assert parse_request(padded.to_bytes()) == padded
+    with pytest.raises(MalformedError) as caught:
+        parse_request(padded.to_bytes() + b"\x00")
+    assert caught.value.code is ReasonCode.TOO_LARGE
+    with pytest.raises(MalformedError) as caught:
+        read(200, "", LINES + bytes(MAX_NOTE_BYTES))
+    assert caught.value.code is ReasonCode.TOO_LARGE
+    assert read(500, "", bytes(MAX_NOTE_BYTES)) == Declined(500)
+    assert read(409, "text/x.tlog.size", b"%d\n" % merkle.MAX_SIZE) == OutOfStep(merkle.MAX_SIZE)
