@@ -393,5 +393,7 @@ def test_a_commit_of_before_our_return_changes_nothing(ring: Ring) -> None:
     link, _digest = ring.at(B, lambda book: arriving.follow(book, missed))
     assert (link, group_of(ring, B).epoch) == (before, before.epoch)
     parcel = parse_ordered_commit(missed.sealed)
-    forged = replace(missed, sealed=replace(parcel, commit=parcel.commit[:-1] + b"x").to_bytes())
+    forged = replace(
+        missed, sealed=replace(parcel, commit=parcel.commit[:-1] + bytes((parcel.commit[-1] ^ 1,))).to_bytes()
+    )
     assert refusal(lambda: ring.at(B, lambda book: arriving.follow(book, forged))) is ReasonCode.REFUSED
