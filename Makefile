@@ -56,7 +56,7 @@ format: $(READY) ## rewrite in the house style
 requirements: ## pin the requirement files again
 	@$(PYTHON) -m venv $(VENV)/pins && $(VENV)/pins/bin/pip install --quiet -r requirements/tools.in
 	@for set in runtime dev; do $(VENV)/pins/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-annotate requirements/$$set.in -o requirements/$$set.txt; done
+	  --generate-hashes --no-strip-extras --no-header --no-annotate requirements/$$set.in -o requirements/$$set.txt; done
 
 build: $(READY) ## wheel and sdist into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist .

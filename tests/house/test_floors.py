@@ -43,7 +43,7 @@ def pinned(file: str) -> dict[str, tuple[str, int]]:
     text = (ROOT / "requirements" / file).read_text("utf-8").replace("\\\n", " ")
     found = {}
     for line in text.splitlines():
-        match = re.match(r"([a-z0-9._-]+)==(\S+)", line)
+        match = re.match(r"([a-z0-9._-]+)(?:\[[a-z,-]+\])?==(\S+)", line)
         if match:
             found[match[1]] = match[2], line.count("--hash=sha256:")
     return found
