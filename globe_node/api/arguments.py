@@ -23,9 +23,12 @@ from globe_node.errors import UsageError
 from protocol import limits
 from protocol.audit.events import EventKind
 from protocol.canonical import JSONObject
+from protocol.codes.help import HelpType
 from protocol.codes.message_types import MessageType
+from protocol.codes.offences import Offence
 from protocol.directory.contacts import Function
 from protocol.directory.profile.codes import Power
+from protocol.directory.profile.organisation import MAX_LANGUAGES, MAX_NETWORKS, Profile
 from protocol.errors import ReasonCode
 from protocol.identifiers import (
     AuthorityId,
@@ -37,6 +40,7 @@ from protocol.identifiers import (
     parse_digest,
     parse_record_id,
 )
+from protocol.lookup.advice import Need
 from protocol.lookup.queries import DEFAULT_LIMIT, MAX_LIMIT, Search
 
 MAX_DRAFTS_PER_REQUEST = 100
@@ -263,6 +267,34 @@ class SearchArguments(Arguments):
             language=self.language,
             on_duty=self.on_duty,
             limit=self.limit,
+        )
+
+
+class RouteArguments(Arguments):
+    """What is needed from another country; our networks and languages, else those of our entry."""
+
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    help: Annotated[str, Field(max_length=40)]
+    offence: Annotated[str, Field(max_length=40)] = ""
+    urgent: bool = False
+    networks: Annotated[list[str], Field(max_length=MAX_NETWORKS)] = []
+    languages: Annotated[list[str], Field(max_length=MAX_LANGUAGES)] = []
+
+    def need(self, profile: Profile | None) -> Need:
+        """Return what is needed.
+
+        Args:
+            profile: our own, for what is not given.
+        """
+        own_networks = tuple(one.network for one in profile.networks) if profile is not None else ()
+        own_languages = profile.languages_spoken or profile.languages_accepted if profile is not None else ()
+        return Need(
+            country=self.country,
+            help=_code(HelpType, self.help, "help"),
+            offence=_code(Offence, self.offence, "offence") if self.offence else None,
+            urgent=self.urgent,
+            networks=tuple(self.networks) or own_networks,
+            languages=tuple(self.languages) or own_languages,
         )
 
 

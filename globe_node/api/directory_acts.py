@@ -8,14 +8,21 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from globe_node.api.arguments import AuthorityArguments, SearchArguments, StatementsArguments
+from globe_node.api.arguments import (
+    AuthorityArguments,
+    RouteArguments,
+    SearchArguments,
+    StatementsArguments,
+)
 from globe_node.api.forms import json_object, json_of
 from globe_node.api.rooms import ReadingRooms
 from globe_node.lookup import desk
 from protocol.audit.events import AuditEvent
 from protocol.canonical import JSONObject, JSONValue
 from protocol.directory.entries import AuthorityEntry
+from protocol.lookup.advice import Remark, Route
 from protocol.lookup.queries import Hit, confirmed_on
+from protocol.lookup.routing import advise
 
 
 async def search_directory(rooms: ReadingRooms, asked: SearchArguments) -> JSONObject:
@@ -34,6 +41,21 @@ async def search_directory(rooms: ReadingRooms, asked: SearchArguments) -> JSONO
         "all_words": found.all_words,
         "without": without,
         "directory_size": rooms.register.state.view.size,
+    }
+
+
+async def advise_route(rooms: ReadingRooms, asked: RouteArguments) -> JSONObject:
+    """Say whom to ask in a country and what a formal request would need; shows no contact point."""
+    state, now = rooms.register.state, rooms.clock.now()
+    own = state.authority(rooms.me)
+    need = asked.need(own.profile if own is not None else None)
+    advice = advise(state.authorities, need, now)
+    return {
+        "country": need.country,
+        "help": need.help.value,
+        "routes": [_route_object(route, now) for route in advice.routes],
+        "formal": json_object(advice.formal) if advice.formal is not None else {},
+        "warnings": [_remark_object(remark) for remark in advice.warnings],
     }
 
 
@@ -109,6 +131,28 @@ def _hit_object(hit: Hit, now: datetime) -> JSONObject:
         "reasons": [{**json_object(reason), "warns": reason.kind.warns} for reason in hit.reasons],
         "contacts": contacts,
     }
+
+
+def _route_object(route: Route, now: datetime) -> JSONObject:
+    entry = route.entry
+    return {
+        "authority": entry.authority,
+        "names": json_of(entry.names),
+        "kind": entry.kind.value,
+        "status": entry.status_at(now).value,
+        "way": route.way.value,
+        "basis": route.basis.value,
+        "channel": route.channel.value,
+        "address": route.address,
+        "languages": json_of(route.languages),
+        "hours": route.hours,
+        "score": route.score,
+        "remarks": [_remark_object(remark) for remark in route.remarks],
+    }
+
+
+def _remark_object(remark: Remark) -> JSONObject:
+    return {**json_object(remark), "warns": remark.kind.warns}
 
 
 async def _log(rooms: ReadingRooms, events: Sequence[AuditEvent]) -> None:

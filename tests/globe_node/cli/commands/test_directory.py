@@ -194,6 +194,21 @@ def test_looking_up(joined: House) -> None:
     assert "duty" not in listed.out
 
 
+def test_the_way_to_a_kind_of_help(joined: House) -> None:
+    assert joined("publish", "--file", joined.contacts()).code == 0
+    done = joined("route", "xa", "BANK_DETAIL", "--offence", "20", "--urgent")
+    assert done.code == 0, done.err
+    assert "this needs a formal request in XA" in done.out
+    assert "a formal request goes to" in done.out
+    found = joined("route", "XA", "ASSET_LOCATE", "--network", "globe", "--json").json
+    assert [one["way"] for one in found["routes"]] == ["INFORMAL"]
+    assert "nobody in XZ" in joined("route", "XZ", "LAND").out
+    assert joined("route", "XZ", "MAGIC").code == 2
+    assert joined("route", "Kenya", "LAND").code == 2
+    listed = joined.globe("audit", "list", "--kind", "DIRECTORY_LOOKUP", "--passphrase-file", joined.secret)
+    assert "DIRECTORY_LOOKUP" not in listed.out
+
+
 def test_to_leave_is_final_and_asked_for(joined: House) -> None:
     assert joined("leave", "--reason", "left").code == 2
     done = joined("leave", "--reason", "left", "--yes")
