@@ -23,6 +23,7 @@ from tests.simulation.loop import run_virtual
 from tests.support.bodies import OFFICE
 from tests.support.clock import START
 from tests.support.directory import officers
+from tests.support.groups import CrashAt
 from tests.support.lines import Request
 from tests.support.nodes import A, B, C, Town, reply, request, town
 
@@ -31,6 +32,7 @@ QUESTION = {"questions": [{"id": "q1", "text": "Which year?"}]}
 EXPLAINED = {"answers": [{"question": "q1", "text": "2019."}]}
 CHANGE = {"roster": [A, B], "removed": [C], "reason": "It belongs to another unit."}
 HOUR = 3_600
+ALL_GROUPS = "SELECT status FROM group_link"
 
 
 def among_three(test: Callable[[Town], Awaitable[None]]) -> Callable[[], None]:
@@ -232,3 +234,30 @@ async def test_who_was_away_changes_no_members_before_it_is_the_hub_again(nodes:
     await nodes.nodes[A].desk.submit(reply(asked, MessageType.MEMBERS, CHANGE))
     await asyncio.sleep(60)
     assert (await group(nodes, B, asked.consultation)).members == (A, B)
+
+
+@pytest.mark.parametrize("where", ["groups.succession.before_commit", "groups.succession.founded"])
+def test_a_successor_that_crashes_continues_once(where: str) -> None:
+    @among_three
+    async def story(nodes: Town) -> None:
+        asked = await nodes.nodes[A].desk.submit(request(B, C))
+        await asyncio.sleep(60)
+        await nodes.stop(A)
+        await nodes.kill(B)
+        nodes.faults[B] = CrashAt(where)
+        await nodes.start(B)
+        await waits(nodes, B)
+        await nodes.nodes[B].desk.submit(reply(asked, MessageType.ACK, ACK))
+        await pass_three_days(nodes, B, C)
+        await asyncio.sleep(2 * HOUR)
+        with pytest.raises(BaseExceptionGroup):
+            await nodes.kill(B)
+        await nodes.start(B)
+        await asyncio.sleep(3 * HOUR)
+        assert await hubs(nodes, asked.consultation, B, C) == [(GroupStatus.OPEN, f"{B}/main")] * 2
+        assert await said(nodes, asked.consultation, B, C) == [2, 2]
+        for name in (B, C):
+            groups = await nodes.look(name, lambda tx: driver_of(tx).execute(ALL_GROUPS).fetchall())
+            assert sorted(groups) == [("continued",), ("open",)]
+
+    story()
