@@ -156,8 +156,11 @@ def test_heads_that_others_refuse() -> None:
 
 
 def test_bounds() -> None:
-    longest = replace(PROOF, extra=bytes(MAX_EXTRA_BYTES)).to_bytes()
-    assert parse_log_proof(longest).extra == bytes(MAX_EXTRA_BYTES)
+    for proof in (
+        replace(PROOF, extra=bytes(MAX_EXTRA_BYTES)),
+        LogProof(MAX_SIZE, (LEAF,) * 63, NOTE, b"\x00"),
+    ):
+        assert parse_log_proof(proof.to_bytes()) == proof
     head = f"c2sp.org/tlog-proof@v1\nextra {base64_text(bytes(MAX_EXTRA_BYTES + 1))}\nindex 1\n\n"
     with pytest.raises(MalformedError):
         parse_log_proof(head.encode() + NOTE.to_bytes())

@@ -98,6 +98,19 @@ def test_subtrees_are_nodes_of_some_tree() -> None:
             subtrees.verify_subtree_consistency(start, end, 8, proof=[], subtree_root=OTHER, root=OTHER)
 
 
+def test_bounds_of_subtrees() -> None:
+    largest = merkle.MAX_SIZE
+    assert subtrees.is_subtree(0, largest)
+    good: dict[str, Any] = {"proof": [], "subtree_root": OTHER, "root": OTHER}
+    subtrees.verify_subtree_consistency(0, largest, largest, **good)
+    for size, parts in ((largest + 1, {}), (largest - 1, {}), (largest, {"root": OTHER[:31]})):
+        with pytest.raises(MalformedError):
+            subtrees.verify_subtree_consistency(0, largest, size, **(good | parts))
+    leaf: dict[str, Any] = {"proof": [OTHER], "root": OTHER}
+    with pytest.raises(MalformedError):  # no subtree, though a tree of two has such a leaf
+        subtrees.verify_subtree_inclusion(OTHER, 1, start=1, end=3, **leaf)
+
+
 def test_what_can_not_be_proved_is_not() -> None:
     for index, size in ((-1, 3), (3, 3), (0, 0)):
         with pytest.raises(LocalProtocolError):
