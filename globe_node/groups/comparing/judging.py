@@ -6,7 +6,8 @@
 2. Only two receipts of the hub that contradict each other count. What a member says beyond that, that it has
    none, or one that does not hold, changes nothing.
 3. Nothing is shown to who is not on the roster, and nothing is taken from him.
-4. One proof is enough for a group: from then on no other is kept that a member shows.
+4. The hub that counts is the one whose receipt of that epoch we have: it may have been another than now.
+5. One proof is enough for a group: from then on no other is kept that a member shows.
 """
 
 from collections.abc import Collection, Iterable
@@ -73,14 +74,13 @@ def judge(bench: Workbench, tx: Transaction, link: LinkRow, shown: Shown) -> Fou
         return None
     try:
         receipt = parse_hub_receipt(shown.receipt)
-        if (receipt.consultation, receipt.group_id, str(receipt.hub)) != (
-            link.consultation,
-            link.group_id,
-            link.hub,
-        ):
+        if (receipt.consultation, receipt.group_id) != (link.consultation, link.group_id):
             return None
-        other = shown.second or _ours(tx, receipt)
+        ours = _ours(tx, receipt)
+        other = shown.second or ours
         if not other or other == shown.receipt:
+            return None
+        if str(receipt.hub) != (str(parse_hub_receipt(ours).hub) if ours else link.hub):
             return None
         proof = equivocation(other, shown.receipt, bench.register.state, bench.clock.now())
     except RemoteProtocolError:

@@ -223,6 +223,13 @@ def test_one_proof_is_kept_whatever_a_member_shows(ring: Ring) -> None:
     assert waits(ring, B) == before
 
 
+def test_a_hub_is_found_out_after_another_one_took_its_place(ring: Ring) -> None:
+    fork(ring)
+    ring.at(B, lambda book: book.put_link(replace(ring.link(B), hub="xc-aco/main")))
+    asked(ring, [Shown(ring.link(B).group_id, receipt_of(ring, C))])
+    require_convicted(ring, B)
+
+
 def test_a_peer_asks_so_often_and_no_more(ring: Ring) -> None:
     desk = ComparingDesk(ring.houses[B].bench, ring.known[B])
 
