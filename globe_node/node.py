@@ -22,6 +22,7 @@ from globe_node.audit.log import AuditLog, LogName
 from globe_node.audit.vault import DerivedPeriodKeys, Vault
 from globe_node.clock import Clock
 from globe_node.consultations.casebook import KnownRequests
+from globe_node.consultations.closing import Closer
 from globe_node.consultations.drafting.sealing import Sealer
 from globe_node.consultations.intake import Intake
 from globe_node.consultations.office import Office
@@ -146,6 +147,7 @@ class Node:
         comparer: shows other members what hubs gave us, and looks at what they were given.
         caretaker: takes out of groups what fell, and gives members new keys in them.
         successor: continues consultations whose hub is gone.
+        closer: destroys the secrets of groups whose consultation is over.
     """
 
     parts: NodeParts
@@ -168,6 +170,7 @@ class Node:
     comparer: Comparer
     caretaker: Caretaker
     successor: Successor
+    closer: Closer
     _tasks: TaskBook = field(repr=False)
 
     @property
@@ -217,6 +220,7 @@ class Node:
             self.comparer.run,
             self.caretaker.run,
             self.successor.run,
+            self.closer.run,
         )
 
     @asynccontextmanager
@@ -292,6 +296,7 @@ def build_node(parts: NodeParts) -> Node:
         comparer=Comparer(bench, office.known, parts.transport, book),
         caretaker=delivery.groups.caretaker,
         successor=delivery.groups.successor,
+        closer=Closer(office),
         _tasks=tasks,
     )
 

@@ -30,6 +30,7 @@ _GROUP_STATES = {
     "equivocated": "; ITS HUB SHOWED DIFFERENT GROUPS, and the proof is kept; nothing more is said in it",
     "left": "; this authority is not a member any more",
     "expired": "; it never reached anybody",
+    "closed": "; the consultation is over, and the keys of its group are destroyed",
 }
 
 

@@ -50,6 +50,9 @@ from protocol.mls.structures.extensions import BasicCredential
 from protocol.mls.structures.proposals import GroupContextExtensions
 from protocol.receipts import Issuer
 
+_CLOSING = (GroupStatus.OPEN, GroupStatus.LOST, GroupStatus.ABSENT, GroupStatus.EQUIVOCATED)
+_KEYS_GONE = (GroupStatus.LEFT, GroupStatus.CLOSED, GroupStatus.CONTINUED)
+
 
 class AwaitedGroupError(Exception):
     """The group, or its epoch, is not here yet."""
@@ -196,6 +199,18 @@ def lose(book: GroupBook, link: LinkRow) -> None:
     records.drop_states(book.tx, [link.group_id])
     if link.status is not GroupStatus.CONTINUED:
         book.put_link(replace(link, status=GroupStatus.LOST, changed_ms=book.now_ms))
+
+
+def may_close(link: LinkRow) -> bool:
+    """Say whether there is anything of a group that ends with its consultation."""
+    return link.status in _CLOSING
+
+
+def close(book: GroupBook, link: LinkRow) -> None:
+    """Destroy the secrets of a group whose consultation is over; nothing more is read in it."""
+    records.drop_states(book.tx, [link.group_id])
+    records.drop_pending(book.tx, link.group_id, link.epoch + 1)
+    book.put_link(replace(link, status=GroupStatus.CLOSED, changed_ms=book.now_ms))
 
 
 def leave(book: GroupBook, link: LinkRow, *, still_belongs: bool) -> None:
@@ -365,8 +380,8 @@ def _first_here(book: GroupBook, group: Group) -> int:
 def _group_for(book: GroupBook, envelope: Envelope) -> tuple[LinkRow, Group]:
     link = book.link_by_route(envelope.frame.routing_id)
     group = None if link is None else book.group_of(link)
-    if link is not None and group is None and link.status in (GroupStatus.LEFT, GroupStatus.CONTINUED):
-        raise KeyGoneError("a group that we have left, or that was continued, and lost")
+    if link is not None and group is None and link.status in _KEYS_GONE:
+        raise KeyGoneError("a group that we have left, that is closed, or that was continued, and lost")
     if link is None or group is None:
         raise AwaitedGroupError
     return link, group

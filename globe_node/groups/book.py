@@ -119,9 +119,10 @@ class GroupBook:
         return link
 
     def put_link(self, link: LinkRow) -> None:
-        """Change what is known of a group; nothing is done with the secrets of a lost one."""
-        if link.status is GroupStatus.LOST:
+        """Change what is known of a group; nothing is done with the secrets of one that is lost or closed."""
+        if link.status in (GroupStatus.LOST, GroupStatus.CLOSED):
             self._held.pop(link.group_id, None)
+            self._known.forget(link.group_id)
         self._links[link.group_id] = link
         if link.status is not GroupStatus.CONTINUED:
             self._current[link.consultation] = link

@@ -52,6 +52,10 @@ class KnownGroups:
         if len(self._groups) > REMEMBERED_GROUPS:
             self._groups.popitem(last=False)
 
+    def forget(self, group_id: bytes) -> None:
+        """Forget a group whose secrets were destroyed."""
+        self._groups.pop(group_id, None)
+
 
 class KnownCertificates(Mapping[bytes, bytes]):
     """Leaf certificates by hash: those of the store, and some that came just now."""

@@ -18,6 +18,7 @@ class GroupStatus(StrEnum):
     CONTINUED = "continued"
     LEFT = "left"
     EXPIRED = "expired"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class LinkRow:
             leaf was taken out though we still belong, `equivocated` when its hub was found to give one place
             to two commits: nothing more is said in it, `continued` when another group has taken its place: it
             is only read (each consultation has one group that is not `continued`), `left` after we were taken
-            out for good, `expired` if the keys did not come in time and it never was.
+            out for good, `expired` if the keys did not come in time and it never was, `closed` after its
+            consultation was over and its secrets were destroyed.
         epoch: the newest epoch that this node knows of.
         changed_ms: when this row last changed.
     """
