@@ -5,11 +5,13 @@ import asyncio
 
 import pytest
 
+from globe_node.api.reads import EQUIVOCATION_SHOWN_MS
 from globe_node.consultations.export import Exporter
 from globe_node.delivery.outbox import Outgoing, enqueue
 from globe_node.errors import NotPermittedError
 from globe_node.groups import hub
 from globe_node.groups.links import GroupStatus
+from globe_node.groups.members.equivocations import found_since
 from globe_node.groups.members.parcels import parcel_of
 from globe_node.store.door import Transaction
 from protocol.audit.events import EventKind
@@ -68,6 +70,10 @@ async def test_who_gets_two_commits_for_one_place_has_proof_and_says_no_more(nod
     with pytest.raises(NotPermittedError) as refused:
         await nodes.nodes[B].desk.submit(reply(asked, MessageType.ACK, ACK))
     assert refused.value.code is ReasonCode.EVIDENCE_INVALID
+    now_ms = nodes.nodes[B].office.now_ms()
+    told = await nodes.look(B, lambda tx: found_since(tx, now_ms - EQUIVOCATION_SHOWN_MS))
+    assert told == [asked.consultation]  # what `health` names
+    assert await nodes.look(B, lambda tx: found_since(tx, now_ms)) == []
     exporter = Exporter(nodes.nodes[B].office)
     bundle = await exporter.export(asked.consultation, with_attachments=True, justification="TEST")
     report = verify_evidence(bundle, nodes.network.fingerprint)

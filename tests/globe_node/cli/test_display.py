@@ -3,6 +3,7 @@
 
 import pytest
 
+from globe_node.cli.commands import health
 from globe_node.cli.display import evidence_lines, print_case
 from protocol.canonical import JSONObject
 
@@ -46,3 +47,9 @@ def test_what_went_again_and_what_was_given_back_is_named() -> None:
         "sent again to xb-ibu 2026-11-24 10:00:00",
         "given back by xc-aco 2026-11-24 10:00:00",
     ]
+
+
+def test_health_names_hubs_that_were_convicted() -> None:
+    sound: JSONObject = {"running": True, "directory": {"present": True, "listed": True}, "quarantined": 0}
+    assert health._problems({**sound, "equivocated": []}) == []
+    assert health._problems({**sound, "equivocated": ["019f1d03"]}) == ["a hub gave one place twice"]
