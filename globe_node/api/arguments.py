@@ -42,6 +42,7 @@ from protocol.identifiers import (
 )
 from protocol.lookup.advice import Need
 from protocol.lookup.queries import DEFAULT_LIMIT, MAX_LIMIT, Search
+from protocol.octets import parse_base64
 
 MAX_DRAFTS_PER_REQUEST = 100
 MAX_PAGE = 200
@@ -296,6 +297,29 @@ class RouteArguments(Arguments):
             networks=tuple(self.networks) or own_networks,
             languages=tuple(self.languages) or own_languages,
         )
+
+
+class GuideArguments(Arguments):
+    """A country, and perhaps a kind of help, of the guide."""
+
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    help: Annotated[str, Field(max_length=40)] = ""
+
+    def help_type(self) -> HelpType | None:
+        """Return the kind of help asked for."""
+        return _code(HelpType, self.help, "help") if self.help else None
+
+
+class GuideFileArguments(Arguments):
+    """A file of facts, in base64."""
+
+    data: str
+    name: Line = "guide"
+    officer: Officer = ""
+
+    def decoded(self) -> bytes:
+        """Return the octets of the file."""
+        return parse_base64(self.data)
 
 
 class AuthorityArguments(Arguments):

@@ -16,7 +16,7 @@ from globe_node.api.arguments import (
 )
 from globe_node.api.forms import json_object, json_of
 from globe_node.api.rooms import ReadingRooms
-from globe_node.lookup import desk
+from globe_node.lookup import desk, guide
 from protocol.audit.events import AuditEvent
 from protocol.canonical import JSONObject, JSONValue
 from protocol.directory.entries import AuthorityEntry
@@ -50,12 +50,14 @@ async def advise_route(rooms: ReadingRooms, asked: RouteArguments) -> JSONObject
     own = state.authority(rooms.me)
     need = asked.need(own.profile if own is not None else None)
     advice = advise(state.authorities, need, now)
+    facts = await rooms.store.read(lambda tx: guide.facts_of(tx, need.country, need.help))
     return {
         "country": need.country,
         "help": need.help.value,
         "routes": [_route_object(route, now) for route in advice.routes],
         "formal": json_object(advice.formal) if advice.formal is not None else {},
         "warnings": [_remark_object(remark) for remark in advice.warnings],
+        "guide": [json_object(fact) for fact in facts],
     }
 
 

@@ -9,7 +9,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from globe_node.api import acts, custody, directory_acts, reads
+from globe_node.api import acts, custody, directory_acts, guide_acts, reads
 from globe_node.api.arguments import (
     Arguments,
     ArrivalsArguments,
@@ -19,6 +19,8 @@ from globe_node.api.arguments import (
     CaseArguments,
     EvidenceArguments,
     GreetArguments,
+    GuideArguments,
+    GuideFileArguments,
     ListArguments,
     MembersArguments,
     NoArguments,
@@ -62,6 +64,7 @@ READS: Mapping[str, Reading] = {
     "delivery.sums": _reads(NoArguments, reads.delivery_sums),
     "directory.heads": _reads(NoArguments, reads.directory_heads),
     "directory.route": _reads(RouteArguments, directory_acts.advise_route),
+    "guide.show": _reads(GuideArguments, guide_acts.show_guide),
     "directory.export": _reads(NoArguments, reads.export_directory),
     "health": _reads(NoArguments, reads.health),
     "quarantine.list": _reads(NoArguments, custody.list_quarantine),
@@ -71,6 +74,7 @@ READS: Mapping[str, Reading] = {
 WRITES: Mapping[str, Reading] = {
     "directory.search": _reads(SearchArguments, directory_acts.search_directory),
     "directory.show": _reads(AuthorityArguments, directory_acts.show_authority),
+    "guide.import": _reads(GuideFileArguments, guide_acts.import_guide),
     "backup.note": _reads(BackupArguments, custody.note_backup),
     "directory.import": _reads(StatementsArguments, directory_acts.import_statements),
     "quarantine.dismiss": _reads(NoArguments, custody.dismiss_quarantine),

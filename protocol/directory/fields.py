@@ -41,7 +41,7 @@ from protocol.identifiers import (
 from protocol.octets import base64_text, parse_base64
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
-_FIELD = re.compile(r"id|key|url|[a-z]{4,20}(?:_[a-z]{1,20}){0,3}", re.ASCII)
+_FIELD = re.compile(r"id|key|url|as_of|[a-z]{4,20}(?:_[a-z]{1,20}){0,3}", re.ASCII)
 """What a field of ours may be called; a language or country in a map is shorter."""
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _DAY = re.compile(r"2[01]\d\d-\d\d-\d\d", re.ASCII)

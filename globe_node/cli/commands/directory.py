@@ -18,6 +18,7 @@ import click
 from globe_node.cli.backend import Backend, backend_of, objects, text_of
 from globe_node.cli.commands.keys import KeyFiles, open_root, root_options
 from globe_node.cli.invocation import Invocation, is_asked, json_option, pass_invocation, passphrase_option
+from globe_node.cli.lookup.guiding import guide
 from globe_node.cli.lookup.routing import route
 from globe_node.cli.lookup.searching import search, show
 from globe_node.cli.output import is_fancy, note, print_fields, print_json
@@ -51,6 +52,7 @@ def command() -> None:
 command.add_command(search)
 command.add_command(show)
 command.add_command(route)
+command.add_command(guide)
 
 
 # --- files ------------------------------------------------------------------------------------------------

@@ -86,6 +86,14 @@ def route(invocation: Invocation, /, *, passphrase_file: Path | None, as_json: b
     if isinstance(formal, dict) and formal:
         print_text("")
         print_fields(dict(_formal_fields(formal)))
+    facts = {
+        f"guide: {text_of(fact, 'field').lower()}": f"{text_of(fact, 'value')} "
+        f"({text_of(fact, 'source')}, {text_of(fact, 'as_of')})"
+        for fact in objects(advice.get("guide", []))
+    }
+    if facts:
+        print_text("")
+        print_fields(facts)
     warnings = [remark_text(remark) for remark in objects(advice.get("warnings", []))]
     if warnings:
         print_text("\n" + "\n".join(f"! {warning}" for warning in warnings))

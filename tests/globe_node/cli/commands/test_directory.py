@@ -209,6 +209,25 @@ def test_the_way_to_a_kind_of_help(joined: House) -> None:
     assert "DIRECTORY_LOOKUP" not in listed.out
 
 
+def test_a_guide_of_ones_own(joined: House) -> None:
+    file = joined.folder / "guide.csv"
+    row = "XA,LAND,DOCUMENT,Certified copy,Act 12,2026-03-01"
+    file.write_text(f"country,help,field,value,source,as_of\n{row}\n", "utf-8")
+    done = joined("guide", "import", file)
+    assert done.code == 0, done.err
+    assert done.out.split() == ["facts", "1", "countries", "XA"]
+    shown = joined("guide", "show", "xa", "LAND")
+    assert "Certified copy" in shown.out
+    assert "Act 12" in joined("route", "XA", "LAND").out
+    assert "says nothing" in joined("guide", "show", "XB").err
+    file.write_text("country\n", "utf-8")
+    refused = joined("guide", "import", file)
+    assert refused.code == 2
+    assert "guide.csv: row 1" in refused.err
+    listed = joined.globe("audit", "list", "--kind", "DIRECTORY_CHANGE", "--passphrase-file", joined.secret)
+    assert listed.out.count("guide facts=1,countries=1") == 1
+
+
 def test_to_leave_is_final_and_asked_for(joined: House) -> None:
     assert joined("leave", "--reason", "left").code == 2
     done = joined("leave", "--reason", "left", "--yes")
