@@ -19,6 +19,8 @@ RENEWAL_AGE = timedelta(hours=24)
 """A member that sends renews its keys when they are this old."""
 RENEWAL_MESSAGES = 100
 """Or when it has sent this many messages with them."""
+RENEWAL_AHEAD_MESSAGES = 16
+"""So many messages before that, it may ask for it already, so that no message has to wait."""
 CERTIFICATE_RESERVE = timedelta(days=7)
 """A new leaf key and certificate are taken when the old certificate has no more time than this."""
 REPORTED_SILENCE = timedelta(days=45)
@@ -59,6 +61,14 @@ def is_renewal_due(own: OwnKeys, now: datetime) -> bool:
     """
     aged = now >= own.renewed + RENEWAL_AGE
     return aged or own.messages >= RENEWAL_MESSAGES or own.resynced or is_new_leaf_key_due(own, now)
+
+
+def is_renewal_near(own: OwnKeys) -> bool:
+    """Say whether a commit with a path is to be on its way, while messages still go out.
+
+    Spec: PROTOCOL.md section 16.9.
+    """
+    return own.messages >= RENEWAL_MESSAGES - RENEWAL_AHEAD_MESSAGES
 
 
 def is_new_leaf_key_due(own: OwnKeys, now: datetime) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever speaks in a group renews its keys first, a day after the last time; no hub holds up anybody."""
+"""Whoever speaks in a group renews its keys first, a day or 100 messages after; no hub holds up anybody."""
 
 import asyncio
 
@@ -9,7 +9,9 @@ from globe_node.delivery.link import Answer, Operation
 from globe_node.errors import PeerUnreachableError
 from globe_node.groups import records
 from globe_node.store.driver import driver_of
+from protocol.audit.events import EventKind
 from protocol.codes.message_types import MessageType
+from protocol.errors import ReasonCode
 from protocol.identifiers import ConsultationId
 from tests.simulation.loop import run_virtual
 from tests.support.bodies import OFFICE
@@ -19,6 +21,7 @@ from tests.support.nodes import A, B, Town, in_town, reply, request, town
 
 ACK = {"handler": OFFICE, "update_every_days": 5}
 QUESTION = {"questions": [{"id": "q1", "text": "Which year?"}]}
+PART = {"final": False, "items": [{"item": "h1", "result": "PARTIAL", "text": "Two directors."}]}
 EXPLAINED = {"answers": [{"question": "q1", "text": "2019."}]}
 
 
@@ -64,6 +67,19 @@ async def test_who_speaks_after_a_day_renews_its_keys_first(nodes: Town) -> None
     assert await epochs(nodes, asked.consultation) == [3, 3]
     assert await said(nodes, asked.consultation) == [5, 5]
     assert len(asked_for_places(nodes)) == 1
+
+
+@in_town
+async def test_who_says_a_hundred_messages_renews_its_keys_and_none_of_them_waits(nodes: Town) -> None:
+    asked = await nodes.nodes[A].desk.submit(request(B))
+    await asyncio.sleep(60)
+    for count, after in ((83, 1), (1, 2), (84, 2), (1, 3)):  # it has said that it joined, too
+        await nodes.nodes[B].desk.submit_many([reply(asked, MessageType.ANSWER, PART)] * count)
+        await asyncio.sleep(5)
+        assert await epochs(nodes, asked.consultation) == [after, after]
+    submitted = await nodes.entries(B, EventKind.SUBMITTED)
+    assert ReasonCode.AWAITING_KEYS not in {event.result for event in submitted}
+    assert await said(nodes, asked.consultation) == [170, 170]
 
 
 @in_town

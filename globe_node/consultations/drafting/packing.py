@@ -7,7 +7,8 @@
    Then the commit follows, the invitations, and the same record in the new epoch for those who come.
 4. What can't be sealed now is held under its own id and frame until it can, or until its deadline. A member
    that has no keys in the group at the moment holds up nobody: only what is for it is held.
-5. Our keys in the group are renewed first, if that is due (`groups.upkeep`).
+5. Our keys in the group are renewed first, if that is due (`groups.upkeep`); a hub is asked a little before,
+   so that nothing has to wait for it.
 6. An invitation or a commit outlives the record that it comes with: who missed it could read nothing later.
 """
 
@@ -25,6 +26,7 @@ from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members.parcels import outgoing_of, parcel_of
 from globe_node.groups.packages.stock import UsablePackage
 from globe_node.groups.upkeep import renewing
+from globe_node.groups.upkeep.renewing import Wish
 from protocol.audit.events import AuditEvent, EventKind, size_bucket
 from protocol.codes.message_types import MessageType
 from protocol.envelope import EnvelopeClass, Frame, envelope_bytes
@@ -87,7 +89,7 @@ class Packer:
 
     Attributes:
         missing: authorities of whom a key package was missing.
-        stale: consultations in whose groups our keys are to be renewed first.
+        stale: consultations in whose groups our keys are to be renewed.
     """
 
     def __init__(self, office: Office, book: GroupBook) -> None:
@@ -111,8 +113,10 @@ class Packer:
         packages = self._packages(letter.added)
         if packages is None:
             return None
-        if renewing.must_wait(self._book, link):
+        wish = renewing.wish(self._book, link)
+        if wish is not Wish.NOTHING:
             self.stale.add(link.consultation)
+        if wish is Wish.FIRST:
             return None
         said = [*renewing.renew_as_hub(self._book, link), *self._said(letter, link)]
         if letter.change is not None:

@@ -6,6 +6,7 @@ What a member asks its hub for is `groups.returning`; who asks is `renewer`.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import Enum, auto
 
 from globe_node.delivery.outbox import Outgoing
 from globe_node.errors import NodeError
@@ -18,29 +19,41 @@ from globe_node.groups.workbench import moment_at
 from protocol.errors import ProtocolError
 from protocol.groups.certificate import parse_leaf_certificate
 from protocol.groups.errors import NotKnownYetError
-from protocol.groups.upkeep import OwnKeys, is_renewal_due
+from protocol.groups.upkeep import OwnKeys, is_renewal_due, is_renewal_near
 from protocol.mls.group import Group
+
+
+class Wish(Enum):
+    """What we want of a hub.
+
+    Attributes:
+        NOTHING: our keys are good for more, or it was asked in vain a short time ago.
+        SOON: a place for a renewal; messages go on meanwhile.
+        FIRST: a place for a renewal, before anything is said.
+    """
+
+    NOTHING = auto()
+    SOON = auto()
+    FIRST = auto()
 
 
 def is_due(book: GroupBook, link: LinkRow) -> bool:
     """Say whether we renew our keys in an open group before we say anything."""
-    group = book.group_of(link) if link.status is GroupStatus.OPEN else None
-    if group is None:
+    own = _own_keys(book, link)
+    if own is None:
         return False
-    try:
-        known = _keys_at_entry(book, link, group)
-    except NotKnownYetError:  # without its certificate nobody can say how our leaf stands
-        return False
-    own = replace(known, messages=known.messages + messages_sent(group))
     return is_renewal_due(own, book.bench.clock.now()) or _signs_with_another(book, own)
 
 
-def must_wait(book: GroupBook, link: LinkRow) -> bool:
-    """Say whether what we say waits until the hub has given a place to a commit of ours."""
-    if link.hub == str(book.bench.name):
-        return False
+def wish(book: GroupBook, link: LinkRow) -> Wish:
+    """Say what we want of the hub of a group before we say something; nothing if that is ourselves."""
     now = book.bench.clock.monotonic()
-    return book.renewals.is_waited_for(link.consultation, now) and is_due(book, link)
+    if link.hub == str(book.bench.name) or not book.renewals.is_waited_for(link.consultation, now):
+        return Wish.NOTHING
+    if is_due(book, link):
+        return Wish.FIRST
+    own = _own_keys(book, link)
+    return Wish.SOON if own is not None and is_renewal_near(own) else Wish.NOTHING
 
 
 def renew_as_hub(book: GroupBook, link: LinkRow) -> Sequence[Outgoing]:
@@ -62,6 +75,18 @@ def renew_as_hub(book: GroupBook, link: LinkRow) -> Sequence[Outgoing]:
     if changed.commit is None or not others:
         return ()
     return [parcel_of(book.bench, book.tx, link, changed.commit, peers=others, now_ms=book.now_ms)]
+
+
+def _own_keys(book: GroupBook, link: LinkRow) -> OwnKeys | None:
+    """Return how our keys in an open group stand; None if that can't be said."""
+    group = book.group_of(link) if link.status is GroupStatus.OPEN else None
+    if group is None:
+        return None
+    try:
+        known = _keys_at_entry(book, link, group)
+    except NotKnownYetError:  # without its certificate nobody can say how our leaf stands
+        return None
+    return replace(known, messages=known.messages + messages_sent(group))
 
 
 def _keys_at_entry(book: GroupBook, link: LinkRow, group: Group) -> OwnKeys:

@@ -9,6 +9,7 @@ from protocol.groups.upkeep import (
     OwnKeys,
     is_new_leaf_key_due,
     is_renewal_due,
+    is_renewal_near,
     is_silence_over,
     verify_resync_pace,
 )
@@ -26,6 +27,11 @@ def test_keys_are_renewed_after_a_day_or_a_hundred_messages_or_a_resync() -> Non
     assert not is_renewal_due(replace(FRESH, messages=99), START)
     assert is_renewal_due(replace(FRESH, messages=100), START)
     assert is_renewal_due(replace(FRESH, resynced=True), START)
+
+
+def test_a_renewal_may_be_asked_for_sixteen_messages_before_it_is_due() -> None:
+    assert not is_renewal_near(replace(FRESH, messages=83))
+    assert is_renewal_near(replace(FRESH, messages=84))
 
 
 def test_a_leaf_key_is_renewed_in_the_last_week_of_its_certificate() -> None:
