@@ -109,7 +109,7 @@ def hear(book: GroupBook, envelope: Envelope) -> Heard:
     said = kind_of(outcome.data)
     book.put_group(outcome.group)
     if said is not Said.JOINED:
-        _note_heard(book, link, sender, outcome.epoch)
+        book.heard.setdefault((link.group_id, sender.authority), outcome.epoch)
     return Heard(link, sender, said, outcome.data)
 
 
@@ -326,19 +326,6 @@ def require_opening(book: GroupBook, link: LinkRow, record: bytes) -> None:
     """
     extension = parse_context_extensions(book.require_group(link).context.extensions)
     verify_opening(extension, record)
-
-
-def _note_heard(book: GroupBook, link: LinkRow, sender: NodeName, epoch: int) -> None:
-    """Let the first message of a member stand for the word that we missed: its signature covers the group.
-
-    It spoke to others when it joined, if we came later, or have lost what we had heard.
-    """
-    if records.has_said(book.tx, link.group_id, sender.authority):
-        return
-    for ours in records.members_of(book.tx, [link.group_id], epoch):
-        if ours.authority == book.bench.name.authority:
-            heard = ours._replace(authority=sender.authority, agrees=True, stated_ms=book.now_ms)
-            records.put_members(book.tx, [heard])
 
 
 def _opening_of(group: Group) -> Digest:

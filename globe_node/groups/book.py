@@ -70,6 +70,7 @@ class GroupBook:
         now_ms: the moment of the transaction, in milliseconds of Unix time.
         members: who is in the groups, and which leaves have fallen.
         renewals: how our own keys stand.
+        heard: who said something in this transaction, by group and authority, and in which epoch first.
 
     Args:
         bench: what the room works with.
@@ -99,6 +100,7 @@ class GroupBook:
         self._note_links((*records.links_of(tx, consultations).values(), *records.links_by_route(tx, routes)))
         self._revisions = records.revisions_of(tx, tuple(self._links))
         self._changed_links: set[bytes] = set()
+        self.heard: dict[tuple[bytes, AuthorityId], int] = {}
         self.renewals = known.renewals
         self.members = Members(bench, known.standing, self._certificates, self.group_of)
 
@@ -228,12 +230,13 @@ class GroupBook:
         return envelope
 
     def write(self) -> None:
-        """Write every group that changed, once.
+        """Write every group that changed, once, and what members said for the first time.
 
         Raises:
             StoreError: the key of the day can't be made durable.
         """
         records.put_links(self.tx, [self._links[one] for one in sorted(self._changed_links)])
+        self._write_heard()
         whole: dict[bytes, tuple[bytes, bytes]] = {}
         some: dict[bytes, tuple[bytes, bytes]] = {}
         for group_id, held in self._held.items():
@@ -248,6 +251,18 @@ class GroupBook:
             self._known.keep(group_id, both, self._held[group_id].group)
 
     # --- inside -----------------------------------------------------------------------------------------
+
+    def _write_heard(self) -> None:
+        """Let the first message of a member stand for its word that we missed.
+
+        Its signature covers the group. It spoke to others when it joined, if we came later, or have lost what
+        we had heard.
+        """
+        for group_id, authority in records.silent_of(self.tx, self.heard):
+            for ours in records.members_of(self.tx, [group_id], self.heard[group_id, authority]):
+                if ours.authority == self.bench.name.authority:
+                    heard = ours._replace(authority=authority, agrees=True, stated_ms=self.now_ms)
+                    records.put_members(self.tx, [heard])
 
     def _find(self, group_id: bytes) -> _Held | None:
         held = self._held.get(group_id)

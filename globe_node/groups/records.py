@@ -266,8 +266,16 @@ def has_said_since(tx: Transaction, group_id: bytes, authority: AuthorityId, epo
 
 def has_said(tx: Transaction, group_id: bytes, authority: AuthorityId) -> bool:
     """Say whether a member has said anything about any epoch."""
+    return not silent_of(tx, [(group_id, authority)])
+
+
+def silent_of(
+    tx: Transaction, members: Iterable[tuple[bytes, AuthorityId]]
+) -> list[tuple[bytes, AuthorityId]]:
+    """Return which members of groups have said nothing about any epoch."""
+    driver = driver_of(tx)
     sql = "SELECT 1 FROM group_member WHERE group_id = ? AND authority = ? LIMIT 1"
-    return driver_of(tx).execute(sql, (group_id, authority)).fetchone() is not None
+    return [one for one in members if driver.execute(sql, one).fetchone() is None]
 
 
 def put_members(tx: Transaction, rows: Iterable[MemberRow]) -> None:
