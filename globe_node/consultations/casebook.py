@@ -157,6 +157,7 @@ class Casebook:
             self._cases[head.consultation].heads[head.author] = head
         self._questions: dict[tuple[ConsultationId, AuthorityId], RecordId] = {}
         self._answered: set[RecordId] = set()
+        self._newest: dict[tuple[ConsultationId, Collection[AuthorityId]], RecordId | None] = {}
         self._links: dict[tuple[ConsultationId, AuthorityId, str], dict[int, tuple[str, Digest]]] = {}
         self._changed: set[ConsultationId] = set()
         self._moved_heads: set[tuple[ConsultationId, AuthorityId]] = set()
@@ -235,12 +236,23 @@ class Casebook:
         A clarification replies to the newest questions of whoever waits for it, if that is one. All else
         replies to the newest record of those whom it answers.
         """
-        roster = case.roster
         if message_type is MessageType.CLARIFICATION:
-            waiting = [side for side, state in roster.sides.items() if state is State.CLARIFYING]
+            waiting = [side for side, state in case.roster.sides.items() if state is State.CLARIFYING]
             return self._newest_questions(case, waiting[0]) if len(waiting) == 1 else None
-        to = roster.recipients(case.me) if case.me == roster.requester else (roster.requester,)
-        return records.newest_by(self._tx, case.id, to) or records.newest(self._tx, case.id)
+        return self._newest_to_answer(case) or records.newest(self._tx, case.id)
+
+    def _newest_to_answer(self, case: Case) -> RecordId | None:
+        """Return the newest record of those whom a message of ours answers; the first asks for the batch.
+
+        Only records of ours are taken in beside it, so what was found stays true.
+        """
+        wanted = [case] if self._newest else self._cases.values()
+        asked = case.id, _answered_by(case)
+        if asked not in self._newest:
+            for one in wanted:
+                to = _answered_by(one)
+                self._newest[one.id, to] = records.newest_by(self._tx, one.id, to)
+        return self._newest[asked]
 
     def _newest_questions(self, case: Case, asker: AuthorityId) -> RecordId | None:
         """Return the newest questions back of one requested authority."""
@@ -331,6 +343,12 @@ class Casebook:
         """Write everything that changed."""
         records.put_consultations(self._tx, [self._cases[one].row() for one in sorted(self._changed)])
         records.put_heads(self._tx, [self._cases[one].heads[who] for one, who in sorted(self._moved_heads)])
+
+
+def _answered_by(case: Case) -> tuple[AuthorityId, ...]:
+    """Return those to whose newest record a message of ours replies when it does not say."""
+    roster = case.roster
+    return tuple(roster.recipients(case.me)) if case.me == roster.requester else (roster.requester,)
 
 
 def _asked_by(record: Record, body: Body) -> Asked:

@@ -402,6 +402,7 @@ class SubmitTransaction:
         """Seal what can be sealed now; the rest, and what follows it in its consultation, is held."""
         waiting = set(unsealed.waiting(self._tx, {one.record.consultation for one in letters}))
         held: list[Letter] = []
+        held_for: list[tuple[ConsultationId, RecordId, AuthorityId]] = []
         found: list[Packed] = []
         for letter in letters:
             consultation = letter.record.consultation
@@ -411,9 +412,10 @@ class SubmitTransaction:
                 held.append(letter)
                 packed = self._packer.hold(letter)
             else:
-                record, absent = letter.record, waiting_recipients(packed)
-                unsealed.add_for(self._tx, [(consultation, record.record_id, peer) for peer in absent])
+                record_id, absent = letter.record.record_id, waiting_recipients(packed)
+                held_for += [(consultation, record_id, peer) for peer in absent]
             found.append(packed)
+        unsealed.add_for(self._tx, held_for)
         unsealed.add(self._tx, [(one.record.consultation, one.record.record_id) for one in held])
         return found
 
