@@ -146,6 +146,10 @@ def test_what_can_not_be_checked_is_malformed() -> None:
     ):
         with pytest.raises(MalformedError):
             merkle.verify_inclusion(leaf, index, size=size, proof=[], root=EMPTY_ROOT)
+    beside = merkle.node_hash(LEAVES[0], LEAVES[1])
+    merkle.verify_inclusion(LEAVES[1], 1, size=2, proof=[LEAVES[0]], root=beside)
+    with pytest.raises(MalformedError):  # the hashes would fit
+        merkle.verify_inclusion(LEAVES[1], 1, size=1, proof=[LEAVES[0]], root=beside)
     for old, new in ((0, 0), (0, 3), (4, 3), (1, 1 << 63)):
         with pytest.raises(MalformedError):
             merkle.verify_consistency(old, new, proof=[], old_root=EMPTY_ROOT, new_root=EMPTY_ROOT)

@@ -264,6 +264,7 @@ def test_any_bytes_are_a_bundle_or_malformed(data: bytes, width: int) -> None:
 
 
 def test_bounds_of_bundles() -> None:
+    assert len(parse_bundle(write_bundle([b""] * 256), 256)) == 256
     longest = write_bundle([bytes(MAX_ENTRY_BYTES)])
     assert parse_bundle(longest, 1) == (bytes(MAX_ENTRY_BYTES),)
     for entries in ([], [b""] * 257, [bytes(MAX_ENTRY_BYTES + 1)]):
@@ -271,7 +272,7 @@ def test_bounds_of_bundles() -> None:
             write_bundle(entries)
     with pytest.raises(MalformedError):
         parse_bundle(bytes(MAX_BUNDLE_BYTES + 1), 256)
-    assert bundles_for(0, 0, 300) == ()
+    assert bundles_for(0, 0, 300) == bundles_for(5, 5, 300) == ()
     assert bundles_for(255, 257, 300) == (BundleName(0), BundleName(1, 44))
     assert bundles_for(256, 300, 300) == (BundleName(1, 44),)
     assert BundleName(1, 44).start == 256
