@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seven defects as they happen in real products, planted on request: the seeds must find each of them.
+"""Eight defects as they happen in real products, planted on request: the seeds must find each of them.
 
-Each replaces one part of the product while its block runs, and nothing else.
+Each replaces one part of the product, or of what a restore does, while its block runs, and nothing else.
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -17,8 +17,10 @@ from globe_node.delivery.lanes import Lane
 from globe_node.delivery.link import Answer
 from globe_node.delivery.outbox import SentRow
 from globe_node.delivery.records import HeldState
+from globe_node.faults import NoFaults
 from globe_node.groups.book import GroupBook
 from globe_node.groups.links import LinkRow
+from globe_node.groups.shelf import Shelf
 from globe_node.store.door import InlineDoor, Transaction
 from globe_node.store.driver import driver_of
 from protocol.envelope import EnvelopeClass, Frame, envelope_hash, parse_envelope
@@ -26,6 +28,7 @@ from protocol.errors import ReasonCode
 from protocol.groups.sealed import Said, kind_of
 from protocol.identifiers import AuthorityId, Digest, EnvelopeId, uuid7
 from protocol.receipts import DeliveryState, ReceiptStatus
+from tests.simulation.world import World
 
 T = TypeVar("T")
 Plant = Callable[[], contextlib.AbstractContextManager[object]]
@@ -167,6 +170,37 @@ def key_not_spent() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def old_state_put_back() -> Iterator[None]:
+    """Whoever starts again was put back, and has the keys that its groups had when their epochs began."""
+    copies: dict[tuple[int, bytes], tuple[Any, ...]] = {}
+    write_whole = Shelf.write_whole
+
+    def write_with_copy(
+        shelf: Shelf, tx: Transaction, states: Mapping[bytes, tuple[bytes, bytes]], now_ms: int
+    ) -> dict[bytes, tuple[bytes, bytes]]:
+        revisions = write_whole(shelf, tx, states, now_ms)
+        for group_id in states:
+            sql = "SELECT * FROM group_ratchet WHERE group_id = ?"
+            copies[id(driver_of(tx)), group_id] = driver_of(tx).execute(sql, (group_id,)).fetchone()
+        return revisions
+
+    async def put_back(world: World, name: str) -> None:
+        def write(tx: Transaction) -> None:
+            for (driver, _), row in copies.items():
+                if driver == id(driver_of(tx)):
+                    marks = ", ".join("?" * len(row))
+                    driver_of(tx).execute(f"INSERT OR REPLACE INTO group_ratchet VALUES ({marks})", row)
+
+        await InlineDoor(world.disks[name], NoFaults()).write(write)
+
+    with (
+        patch.object(Shelf, "write_whole", write_with_copy),
+        patch.object(World, "_take_secrets", put_back),
+    ):
+        yield
+
+
 PLANTS: dict[Plant, str] = {
     ack_before_commit: "lost",
     dedup_forgotten: "doubled",
@@ -175,6 +209,7 @@ PLANTS: dict[Plant, str] = {
     receipt_not_bound: "lost",
     wakes_for_new_traffic_only: "no end",
     key_not_spent: "key",
+    old_state_put_back: "key",
 }
 """Each defect, and the finding that it must lead to; another finding does not count."""
 

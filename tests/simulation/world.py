@@ -43,8 +43,8 @@ WORST_SKEW_SECONDS = 140.0
 """Two such clocks still differ by less than the protocol tolerates."""
 LIFETIMES = ((86_400, 85), (1_200, 10), (120, 5))
 """Deadlines in seconds, and how likely each is."""
-LOSSES = (0,)
-"""How many nodes of a world may lose the secrets of their groups; none yet."""
+LOSSES = (0, 0, 0, 0, 1, 2)
+"""How many nodes of a world may lose the secrets of their groups."""
 FAULT_POINTS = (
     "consultations.submit.stored",
     "consultations.sealing.stored",
@@ -60,6 +60,9 @@ FAULT_POINTS = (
     "groups.commits.installed",
     "groups.upkeep.before_commit",
     "groups.upkeep.mended",
+    "groups.search.noted",
+    "groups.succession.before_commit",
+    "groups.succession.founded",
     "outbox.before_send",
     "outbox.after_answer",
     "inbox.before_commit",
