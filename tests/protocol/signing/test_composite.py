@@ -71,6 +71,7 @@ def test_labels_are_frozen() -> None:
         "anp1/record",
         "anp1/receipt",
         "anp1/statement",
+        "anp1/continued",
         "anp1/possession",
         "anp1/leaf-cert",
         "anp1/hub-receipt",
