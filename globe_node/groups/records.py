@@ -338,19 +338,24 @@ def returns_of(tx: Transaction, group_id: bytes) -> list[ReturnRow]:
 
 # --- search ---------------------------------------------------------------------------------------------
 def want_search(tx: Transaction, peer: AuthorityId | None = None) -> None:
-    """Note that nodes are to be asked in which groups we are: all of them, or one once more."""
+    """Note that nodes are to be asked in which groups we are: all of them, or one, once more."""
     driver = driver_of(tx)
-    driver.execute("INSERT OR REPLACE INTO group_search (peer, asked_ms) VALUES ('', 0)")
+    driver.execute("INSERT OR REPLACE INTO group_search (peer, asked_ms) VALUES (?, 0)", (peer or "",))
     if peer is None:
         driver.execute("DELETE FROM group_search WHERE peer <> ''")
-    else:
-        driver.execute("DELETE FROM group_search WHERE peer = ?", (peer,))
 
 
 def asked_in_search(tx: Transaction) -> set[AuthorityId] | None:
-    """Return whom we have asked in which groups we are; None if nobody is to be asked."""
-    found = {row[0] for row in driver_of(tx).execute("SELECT peer FROM group_search")}
-    return {AuthorityId(peer) for peer in found if peer} if "" in found else None
+    """Return whom we have asked in which groups we are; None if not all are to be asked."""
+    found = dict(driver_of(tx).execute("SELECT peer, asked_ms FROM group_search").fetchall())
+    return {AuthorityId(peer) for peer, asked_ms in found.items() if asked_ms} if "" in found else None
+
+
+def to_ask_in_search(tx: Transaction, peers: Iterable[AuthorityId]) -> list[AuthorityId]:
+    """Return who of some nodes is to be asked in which groups we are, sorted."""
+    found = dict(driver_of(tx).execute("SELECT peer, asked_ms FROM group_search").fetchall())
+    otherwise = 0 if "" in found else None
+    return sorted(one for one in peers if found.get(one, otherwise) == 0)
 
 
 def note_asked(tx: Transaction, peer: AuthorityId, now_ms: int) -> None:

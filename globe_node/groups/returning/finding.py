@@ -7,7 +7,8 @@
    continued; and everybody about groups of which this node itself is the hub. What is said there only leads
    to a return, which checks everything again.
 3. Who is asked so drops the key packages that it holds of the asking node: their private keys are gone.
-4. An invitation whose keys are not here has its sender asked once more: we may be in the group all the same.
+4. An invitation whose keys are not here has its sender asked, and nobody else: we may be in the group all the
+   same. A sender of bad invitations can't have all others drop our key packages.
 """
 
 from collections.abc import Iterable, Sequence
@@ -68,11 +69,9 @@ class Finder:
             await self._bench.clock.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Ask those who were not asked in this life, as far as a search is wanted."""
-        asked = await self._bench.store.look(records.asked_in_search)
-        if asked is None:
-            return
-        for peer in sorted(set(self._peers.others()) - asked):
+        """Ask those who are to be asked, all or one, and were not since."""
+        others = self._peers.others()
+        for peer in await self._bench.store.look(lambda tx: records.to_ask_in_search(tx, others)):
             failures, until = self._failures.get(peer, (0, 0.0))
             if self._bench.clock.monotonic() < until:
                 continue

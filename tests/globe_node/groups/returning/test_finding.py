@@ -70,6 +70,17 @@ def test_a_node_that_was_not_put_back_asks_nobody(ring: Ring) -> None:
     assert ring.asked == []
 
 
+def test_after_a_bad_invitation_its_sender_alone_is_asked(ring: Ring) -> None:
+    ring.houses[B].write(lambda tx: finding.ask_again(tx, C))
+    assert ring.houses[B].read(lambda tx: records.to_ask_in_search(tx, [A, C])) == [C]
+    run_inline(finder(ring).look())
+    assert ring.houses[B].read(lambda tx: records.to_ask_in_search(tx, [A, C])) == []
+    assert ring.houses[B].read(lambda tx: finding.have_answered(tx, [A]))
+    run_inline(finder(ring).look())
+    ring.houses[B].write(lambda tx: finding.ask_again(tx, C))
+    assert ring.houses[B].read(lambda tx: records.to_ask_in_search(tx, [A, C])) == [C]
+
+
 def test_who_is_away_is_asked_again_and_delays_nobody(ring: Ring) -> None:
     forget(ring)
     ring.away.add(A)
