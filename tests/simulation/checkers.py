@@ -316,7 +316,8 @@ class Findings:
 
     def _is_excused(self, source: str, row: SentRow, at_ms: int) -> bool:
         record = self.about.get((source, row.envelope_id))
-        if {source, row.peer}.intersection(self.remains.bereft) and row.reason in _KEYS_GONE:
+        parties = {source, row.peer, self._hub_of(source, row)}  # a hub may have used up a key package twice
+        if parties.intersection(self.remains.bereft) and row.reason in _KEYS_GONE:
             return record is None or self._is_said_again(source, row, record, at_ms)
         if record is None:
             return False
@@ -326,6 +327,15 @@ class Findings:
         if row.reason == ReasonCode.REFUSED:
             return self._is_parted(source, row.peer, record)
         return row.reason == ReasonCode.ILLEGAL_MOVE or (row.reason == ReasonCode.EXPIRED and is_over)
+
+    def _hub_of(self, source: str, row: SentRow) -> str:
+        """Return whose node is the hub of the group of an envelope, empty if it is not known."""
+        sql = (
+            "SELECT l.hub FROM outbox AS o JOIN group_link AS l ON l.routing_id = o.routing_id"
+            " WHERE o.position = ?"
+        )
+        found = driver_of(self.remains.databases[source]).execute(sql, (row.position,)).fetchone()
+        return "" if found is None else str(found[0]).partition("/")[0]
 
     def _is_said_again(self, source: str, row: SentRow, record: Seen, at_ms: int) -> bool:
         """Say whether what a reader had lost the keys for was said again, if there was time.
