@@ -17,6 +17,7 @@ from globe_node.errors import NodeError, NotPermittedError
 from globe_node.groups.links import LinkRow
 from globe_node.store.door import Transaction
 from keys.storage_key import StorageKey
+from protocol import limits
 from protocol.canonical import JSONObject, JSONValue
 from protocol.codes.message_types import MessageType
 from protocol.errors import ReasonCode
@@ -33,7 +34,8 @@ class Change:
         removed: who is to leave.
         reason: why, in words for everybody.
         request: what those who join are asked, with files and handling codes; None for the first request.
-        deadline_seconds: how long delivery is tried; None for the node's setting.
+        deadline_seconds: how long delivery is tried; None for as long as the commit lives that goes with it:
+            who has the one and not the other could say nothing.
         idempotency_key: chosen by the client, or empty.
     """
 
@@ -85,7 +87,7 @@ def draft_of(tx: Transaction, storage: StorageKey, me: AuthorityId, change: Chan
         handling=asked.handling if asked else (),
         legal_basis=asked.legal_basis if asked else (),
         attachments=asked.attachments if asked else (),
-        deadline_seconds=change.deadline_seconds,
+        deadline_seconds=change.deadline_seconds or limits.MAX_LIFETIME_SECONDS,
         idempotency_key=change.idempotency_key,
     )
 

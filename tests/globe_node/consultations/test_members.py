@@ -11,6 +11,7 @@ from globe_node.consultations.drafting.drafts import Draft, DraftAttachment, Sub
 from globe_node.consultations.drafting.membership import Change, draft_of
 from globe_node.errors import NodeError, NotPermittedError
 from globe_node.store.driver import driver_of
+from protocol import limits
 from protocol.codes.message_types import MessageType
 from protocol.envelope import EnvelopeClass
 from protocol.errors import LocalProtocolError, ReasonCode
@@ -77,6 +78,13 @@ async def test_who_is_added_gets_an_invitation_and_the_others_the_commit(town: T
     sql = f"SELECT peer, state FROM outbox WHERE envelope_class = {EnvelopeClass.COMMIT.value}"
     commits = await town.look(A, lambda tx: driver_of(tx).execute(sql).fetchall())
     assert commits == [(B, "received")]
+
+
+@in_three
+async def test_a_change_lives_as_long_as_its_commit(town: Town) -> None:
+    sent = await asked(town, B)
+    assert (await draft_change(town, sent, added=[C])).deadline_seconds == limits.MAX_LIFETIME_SECONDS
+    assert (await draft_change(town, sent, added=[C], deadline_seconds=60)).deadline_seconds == 60
 
 
 @in_three
