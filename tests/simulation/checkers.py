@@ -267,13 +267,14 @@ class Findings:
     def _is_without_keys(self, links: Links, source: str, row: SentRow) -> bool:
         """Say whether its reader can't come into the group any more.
 
-        All who were in it have lost it; or its reader lost the keys of its invitation, and was removed before
-        it got another one.
+        All who were in it have lost it; or its reader lost the keys of its invitation, or the hub forgot that
+        it had used them up, and the reader was removed before it got another one.
         """
         link = links[source].get(self._consultation_of(source, row))
         if link is None:
             return False
-        is_shut_out = row.peer in self.remains.bereft and row.peer not in link.roster
+        bereft = {row.peer, link.hub.partition("/")[0]}.intersection(self.remains.bereft)
+        is_shut_out = bool(bereft) and row.peer not in link.roster
         return is_shut_out or is_dead(links, link.consultation)
 
     def _consultation_of(self, source: str, row: SentRow) -> str:
