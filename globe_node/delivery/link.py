@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from globe_node.errors import PeerUnreachableError
 from protocol import limits
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, NodeId
@@ -125,6 +126,20 @@ class Transport(Protocol):
             PeerUnreachableError: no authenticated, well-formed answer came in time.
         """
         ...
+
+
+async def ask(
+    transport: Transport, peer: PeerAddress, operation: Operation, body: bytes, *, deadline_seconds: float
+) -> bytes:
+    """Send a request that asks for something, and return what the peer gave; untrusted until parsed.
+
+    Raises:
+        PeerUnreachableError: no answer came in time, or the peer refused, with its code.
+    """
+    answer = await transport.request(peer, operation, body=body, deadline_seconds=deadline_seconds)
+    if answer.code is not None:
+        raise PeerUnreachableError("the peer did not give what it was asked for", code=answer.code)
+    return answer.body
 
 
 class RequestHandler(Protocol):

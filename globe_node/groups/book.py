@@ -9,8 +9,9 @@
 What the hub does is `hub`, what comes from others `arriving`; both work on a book.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from globe_node.delivery.clerk import unix_ms
 from globe_node.groups import records
@@ -35,6 +36,7 @@ from protocol.mls.secret_tree import next_generation
 from protocol.mls.sending import protect
 from protocol.mls.state import core_bytes, core_changed, parse_group, ratchet_bytes
 
+T = TypeVar("T")
 _ENDS = {
     GroupStatus.OPEN: GroupStatus.LEFT,
     GroupStatus.LOST: GroupStatus.LEFT,
@@ -282,6 +284,22 @@ class GroupBook:
             state = self._shelf.read(self.tx, [group_id])[0].get(group_id)
             group = None if state is None else parse_group(state.core, state.ratchets)
         return group
+
+
+async def in_book(bench: Workbench, known: KnownGroups, work: Callable[[GroupBook], T]) -> T:
+    """Work with groups in a transaction of its own, and write what changed.
+
+    Raises:
+        StoreError: the store can't be written, or the key of the day can't be made durable.
+    """
+
+    def act(tx: Transaction) -> T:
+        book = GroupBook(bench, known, tx)
+        result = work(book)
+        book.write()
+        return result
+
+    return await bench.store.write(act)
 
 
 def messages_sent(group: Group) -> int:

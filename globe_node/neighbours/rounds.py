@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from globe_node.clock import Clock
-from globe_node.delivery.link import Operation, PeerAddress, PeerIdentity, Transport
+from globe_node.delivery.link import Operation, PeerAddress, PeerIdentity, Transport, ask
 from globe_node.directory import exchange
 from globe_node.directory.register import Register
 from globe_node.errors import PeerUnreachableError, StoreError
@@ -174,12 +174,7 @@ class Rounds:
             message = await meeting.take(await self._ask(address, Operation.STATEMENTS, message))
 
     async def _ask(self, address: PeerAddress, operation: Operation, body: bytes) -> bytes:
-        answer = await self._tools.transport.request(
-            address, operation, body=body, deadline_seconds=REQUEST_SECONDS
-        )
-        if answer.code is not None:
-            raise PeerUnreachableError("the peer refused a greeting", code=answer.code)
-        return answer.body
+        return await ask(self._tools.transport, address, operation, body, deadline_seconds=REQUEST_SECONDS)
 
     def own_greeting(self) -> Greeting:
         """Return what this node says first."""

@@ -2,7 +2,6 @@
 """The authority that opened a consultation is away for days, and the others go on without it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -19,13 +18,12 @@ from protocol.directory.statements import Suspension, SuspensionReason
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, ConsultationId
 from tests.journeys.test_renewed_keys import pass_a_day
-from tests.simulation.loop import run_virtual
 from tests.support.bodies import OFFICE
 from tests.support.clock import START
 from tests.support.directory import officers
 from tests.support.groups import CrashAt
 from tests.support.lines import Request
-from tests.support.nodes import A, B, C, Town, reply, request, town
+from tests.support.nodes import A, B, C, Town, among_three, reply, request
 
 ACK = {"handler": OFFICE, "update_every_days": 5}
 QUESTION = {"questions": [{"id": "q1", "text": "Which year?"}]}
@@ -33,20 +31,6 @@ EXPLAINED = {"answers": [{"question": "q1", "text": "2019."}]}
 CHANGE = {"roster": [A, B], "removed": [C], "reason": "It belongs to another unit."}
 HOUR = 3_600
 ALL_GROUPS = "SELECT status FROM group_link"
-
-
-def among_three(test: Callable[[Town], Awaitable[None]]) -> Callable[[], None]:
-    """Run a test with nodes A, B and C in virtual time."""
-
-    def run() -> None:
-        async def main() -> None:
-            async with town(A, B, C) as nodes:
-                await test(nodes)
-
-        run_virtual(main())
-
-    run.__name__ = test.__name__
-    return run
 
 
 async def group(nodes: Town, name: str, consultation: ConsultationId) -> GroupView:

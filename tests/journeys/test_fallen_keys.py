@@ -2,7 +2,6 @@
 """A member's keys are taken back: its leaf goes from each group, nothing is said to it, and it comes back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -16,30 +15,15 @@ from protocol.codes.message_types import MessageType
 from protocol.directory.statements import CompromisedKey, Suspension, SuspensionReason
 from protocol.errors import ReasonCode
 from protocol.identifiers import AuthorityId, ConsultationId
-from tests.simulation.loop import run_virtual
 from tests.support.bodies import OFFICE
 from tests.support.clock import START
 from tests.support.directory import admitted, certified_node_keys, officers, updated
 from tests.support.entropy import SeededEntropy
 from tests.support.groups import CrashAt
 from tests.support.identities import authority_root
-from tests.support.nodes import A, B, C, Town, reply, request, stages, town
+from tests.support.nodes import A, B, C, Town, among_three, reply, request, stages
 
 ACK = {"handler": OFFICE, "update_every_days": 5}
-
-
-def among_three(test: Callable[[Town], Awaitable[None]]) -> Callable[[], None]:
-    """Run a test with nodes A, B and C in virtual time."""
-
-    def run() -> None:
-        async def main() -> None:
-            async with town(A, B, C) as nodes:
-                await test(nodes)
-
-        run_virtual(main())
-
-    run.__name__ = test.__name__
-    return run
 
 
 async def group_at(nodes: Town, name: str, consultation: ConsultationId) -> GroupView:

@@ -192,17 +192,24 @@ def among_strangers(test: Callable[[Town], Awaitable[None]]) -> Callable[[], Non
     return _in_virtual_time(test, acquainted=False)
 
 
-def _in_virtual_time(test: Callable[[Town], Awaitable[None]], *, acquainted: bool) -> Callable[[], None]:
+def _in_virtual_time(
+    test: Callable[[Town], Awaitable[None]], *, acquainted: bool, names: Sequence[str] = ()
+) -> Callable[[], None]:
     def run() -> None:
         async def main() -> None:
-            async with town(acquainted=acquainted) as both:
-                await test(both)
+            async with town(*names, acquainted=acquainted) as nodes:
+                await test(nodes)
 
         run_virtual(main())
 
     run.__name__ = test.__name__
     run.__doc__ = test.__doc__
     return run
+
+
+def among_three(test: Callable[[Town], Awaitable[None]]) -> Callable[[], None]:
+    """Run a test with nodes A, B and C that hold key packages of each other, in virtual time."""
+    return _in_virtual_time(test, acquainted=True, names=(A, B, C))
 
 
 @contextlib.asynccontextmanager

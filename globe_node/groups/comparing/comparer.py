@@ -10,9 +10,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from globe_node.delivery.link import Operation, Transport
+from globe_node.delivery.link import Operation, Transport, ask
 from globe_node.delivery.peers import PeerBook
-from globe_node.errors import NodeError, PeerUnreachableError, StoreError
+from globe_node.errors import NodeError, StoreError
 from globe_node.groups.book import GroupBook
 from globe_node.groups.comparing.judging import Found, judge, keep, links_with, show
 from globe_node.groups.comparing.wire import MAX_SHOWN, Shown, parse_shown, shown_bytes
@@ -103,16 +103,16 @@ class Comparer:
             PeerUnreachableError: it gave no answer.
             RemoteProtocolError: it gave one that can't be read.
         """
-        answer = await self._transport.request(
-            self._peers.address_of(peer),
+        address = self._peers.address_of(peer)
+        answer = await ask(
+            self._transport,
+            address,
             Operation.HUB_RECEIPTS,
-            body=shown_bytes(shown),
+            shown_bytes(shown),
             deadline_seconds=REQUEST_SECONDS,
         )
-        if answer.code is not None:
-            raise PeerUnreachableError("the peer compares nothing", code=answer.code)
         asked = {one.group_id for one in shown}
-        return tuple(one for one in parse_shown(answer.body) if one.group_id in asked)
+        return tuple(one for one in parse_shown(answer) if one.group_id in asked)
 
     def _judged(self, tx: Transaction, peer: AuthorityId, answer: Sequence[Shown]) -> list[Found]:
         links = links_with(tx, peer, [one.group_id for one in answer])

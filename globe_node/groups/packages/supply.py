@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from globe_node.delivery.link import Operation, PeerAddress, PeerIdentity, Transport
+from globe_node.delivery.link import Operation, PeerAddress, PeerIdentity, Transport, ask
 from globe_node.delivery.peers import PeerBook
 from globe_node.errors import PeerUnreachableError, StoreError
 from globe_node.groups.packages import pool, records, stock
@@ -202,15 +202,14 @@ class Supply:
         return await self._bench.store.look(lambda tx: stock.next_request(self._bench, tx, peer))
 
     async def _ask(self, address: PeerAddress, request: PackageRequest) -> TakenIn:
-        answer = await self._transport.request(
+        answer = await ask(
+            self._transport,
             address,
             Operation.KEY_PACKAGES,
-            body=request.to_bytes(),
+            request.to_bytes(),
             deadline_seconds=REQUEST_SECONDS,
         )
-        if answer.code is not None:
-            raise PeerUnreachableError("the peer gave no key packages", code=answer.code)
-        given = parse_package_answer(answer.body)
+        given = parse_package_answer(answer)
         owner = NodeName(address.authority, address.node)
         taken = await self._bench.store.write(lambda tx: stock.take_in(self._bench, tx, owner, given))
         self._bench.faults.point("groups.packages.taken_in")

@@ -13,10 +13,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
-from globe_node.delivery.link import Operation, PeerIdentity, Transport
+from globe_node.delivery.link import Operation, PeerIdentity, Transport, ask
 from globe_node.delivery.peers import PeerBook
-from globe_node.errors import NodeError, PeerUnreachableError, StoreError
+from globe_node.errors import NodeError, StoreError
 from globe_node.groups import records
 from globe_node.groups.book import GroupBook
 from globe_node.groups.known import KnownGroups
@@ -39,6 +40,8 @@ from protocol.errors import ProtocolError, RemoteProtocolError
 from protocol.identifiers import AuthorityId, NodeName, is_owned, parse_node_name
 
 REQUEST_SECONDS = 20.0
+MOST_PAGES = 100
+"""Lists of groups that are taken from one node: far more than two authorities share; a liar has no end."""
 LOOK_SECONDS = 30.0
 """How often it is looked whether somebody is to be asked."""
 
@@ -85,29 +88,25 @@ class Finder:
         """Ask one node for all groups that we share; return whether it has answered."""
         try:
             address = self._peers.address_of(peer)
-            told: list[SharedGroup] = []
+            name = NodeName(address.authority, address.node)
             after = b""
-            while True:
-                answer = await self._transport.request(
-                    address,
-                    Operation.GROUP_INFO,
-                    body=RollRequest(after).to_bytes(),
-                    deadline_seconds=REQUEST_SECONDS,
+            for _ in range(MOST_PAGES):
+                request = RollRequest(after).to_bytes()
+                answer = await ask(
+                    self._transport, address, Operation.GROUP_INFO, request, deadline_seconds=REQUEST_SECONDS
                 )
-                if answer.code is not None:
-                    raise PeerUnreachableError("the peer names no groups", code=answer.code)
-                page = parse_roll_answer(answer.body).groups
-                told += [one for one in page if one.group_id > after]
-                if not page or page[-1].group_id <= after:
+                told = [one for one in parse_roll_answer(answer).groups if one.group_id > after]
+                if not told:
                     break
-                after = page[-1].group_id
+                await self._bench.store.write(partial(self._note, peer=name, told=told))
+                after = told[-1].group_id
         except StoreError:
             raise
         except (NodeError, ProtocolError) as error:
             self._bench.log.warning("a peer names no groups that we are in", peer=peer, code=error.code)
             return False
-        name = NodeName(address.authority, address.node)
-        await self._bench.store.write(lambda tx: self._note(tx, name, told))
+        now_ms = self._bench.now_ms()
+        await self._bench.store.write(lambda tx: records.note_asked(tx, peer, now_ms))
         self._bench.faults.point("groups.search.noted")
         return True
 
@@ -116,7 +115,6 @@ class Finder:
         found = [one for one in told if may_say(one, peer, self._bench.name)]
         count = sum([take_word(book, one) for one in found])
         book.write()
-        records.note_asked(tx, peer.authority, self._bench.now_ms())
         if count:
             self._bench.log.warning("groups are found that this node has forgotten", count=count)
 

@@ -17,13 +17,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from globe_node.delivery import inbox
-from globe_node.delivery.link import Operation, Transport
+from globe_node.delivery.link import Operation, Transport, ask
 from globe_node.delivery.outbox import Outgoing, Queued, enqueue
 from globe_node.delivery.peers import PeerBook
 from globe_node.errors import NodeError, PeerUnreachableError, StoreError
 from globe_node.groups import arriving, records
 from globe_node.groups.arriving import AwaitedGroupError
-from globe_node.groups.book import GroupBook
+from globe_node.groups.book import GroupBook, in_book
 from globe_node.groups.known import KnownGroups
 from globe_node.groups.links import GroupStatus, LinkRow
 from globe_node.groups.members import leaves
@@ -365,12 +365,7 @@ class Member:
 
     async def _ask(self, peer: AuthorityId, operation: Operation, body: bytes) -> bytes:
         address = self._peers.address_of(peer)
-        answer = await self._transport.request(
-            address, operation, body=body, deadline_seconds=REQUEST_SECONDS
-        )
-        if answer.code is not None:
-            raise PeerUnreachableError("the peer gave no answer about a group", code=answer.code)
-        return answer.body
+        return await ask(self._transport, address, operation, body, deadline_seconds=REQUEST_SECONDS)
 
     # --- in transactions --------------------------------------------------------------------------------
 
@@ -426,13 +421,7 @@ class Member:
         return found[consultation]
 
     async def _in_book(self, work: Callable[[GroupBook], T]) -> T:
-        def act(tx: Transaction) -> T:
-            book = GroupBook(self._bench, self._known, tx)
-            result = work(book)
-            book.write()
-            return result
-
-        return await self._bench.store.write(act)
+        return await in_book(self._bench, self._known, work)
 
 
 def _returning(book: GroupBook, *, link: LinkRow, shown: InfoAnswer) -> Pending | None:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
-from globe_node.delivery.link import Operation, Transport
+from globe_node.delivery.link import Operation, Transport, ask
 from globe_node.delivery.outbox import Queued, enqueue
 from globe_node.delivery.peers import PeerBook
 from globe_node.errors import NodeError, PeerUnreachableError, StoreError
 from globe_node.groups.arriving import AwaitedGroupError
-from globe_node.groups.book import GroupBook
+from globe_node.groups.book import GroupBook, in_book
 from globe_node.groups.known import KnownGroups
 from globe_node.groups.lineage import absence, records
 from globe_node.groups.lineage.records import SilenceRow
@@ -222,12 +222,7 @@ class Successor:
 
     async def _ask(self, peer: AuthorityId, operation: Operation, body: bytes) -> bytes:
         address = self._peers.address_of(peer)
-        answer = await self._transport.request(
-            address, operation, body=body, deadline_seconds=REQUEST_SECONDS
-        )
-        if answer.code is not None:
-            raise PeerUnreachableError("the peer gave no answer about a group", code=answer.code)
-        return answer.body
+        return await ask(self._transport, address, operation, body, deadline_seconds=REQUEST_SECONDS)
 
     async def _link(self, consultation: ConsultationId) -> LinkRow | None:
         """Return the group of a consultation, if it is open here."""
@@ -239,13 +234,7 @@ class Successor:
         return link if link is not None and link.status is GroupStatus.OPEN else None
 
     async def _in_book(self, work: Callable[[GroupBook], T]) -> T:
-        def act(tx: Transaction) -> T:
-            book = GroupBook(self._bench, self._known, tx)
-            result = work(book)
-            book.write()
-            return result
-
-        return await self._bench.store.write(act)
+        return await in_book(self._bench, self._known, work)
 
 
 def _note(tx: Transaction, *, silent: Collection[SilenceRow], over: Collection[str]) -> None:

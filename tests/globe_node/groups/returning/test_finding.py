@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from globe_node.delivery.link import PeerIdentity
+from globe_node.delivery.link import Answer, Operation, PeerAddress, PeerIdentity
 from globe_node.groups import records
 from globe_node.groups.links import GroupStatus
 from globe_node.groups.packages import pool, stock
 from globe_node.groups.packages import records as package_records
 from globe_node.groups.returning import finding
 from globe_node.groups.returning.finding import Finder
-from globe_node.groups.returning.wire import RollRequest, SharedGroup, parse_roll_answer
+from globe_node.groups.returning.wire import RollAnswer, RollRequest, SharedGroup, parse_roll_answer
 from protocol.identifiers import AuthorityId, ConsultationId, NodeName, uuid7
 from tests.support.loops import run_inline
 from tests.support.rings import MAIN, A, Addresses, B, C, Line, Ring
@@ -68,6 +68,32 @@ def test_a_group_that_is_younger_than_the_backup_is_found_and_joined_again(ring:
 def test_a_node_that_was_not_put_back_asks_nobody(ring: Ring) -> None:
     run_inline(finder(ring).look())
     assert ring.asked == []
+
+
+class Endless:
+    """A peer that always names one more group."""
+
+    def __init__(self, told: SharedGroup) -> None:
+        self.told = told
+        self.asked = 0
+
+    async def request(
+        self, _peer: PeerAddress, _operation: Operation, *, body: bytes, deadline_seconds: float
+    ) -> Answer:
+        self.asked += 1
+        one = replace(self.told, group_id=self.asked.to_bytes(32, "big"))
+        return Answer(None, RollAnswer((one,)).to_bytes())
+
+
+def test_a_peer_that_names_groups_without_end_is_left(ring: Ring) -> None:
+    (told,) = roll(ring, A, B)
+    endless = Endless(told)
+    records_before = ring.link(B)
+    ring.lose(B)
+    one = Finder(ring.houses[B].bench, endless, Directory())  # type: ignore[arg-type]  # the part that is asked
+    run_inline(one.look())
+    assert endless.asked == 2 * finding.MOST_PAGES  # A and C were asked
+    assert ring.link(B).group_id == records_before.group_id
 
 
 def test_after_a_bad_invitation_its_sender_alone_is_asked(ring: Ring) -> None:
