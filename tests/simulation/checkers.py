@@ -349,7 +349,8 @@ class Findings:
             if self.about.get((name, envelope_id)) == record
         )
         is_there = (row.peer, row.record_hash) in self._there
-        is_short = row.deadline_ms - at_ms < _TIME_TO_SAY_AGAIN_MS
+        ends_ms = min(row.deadline_ms, record.expires_ms)  # in a frame that outlives it, too
+        is_short = ends_ms - at_ms < _TIME_TO_SAY_AGAIN_MS
         return again or is_there or is_short or self._is_parted(source, row.peer, record)
 
     def _is_parted(self, source: str, peer: str, record: Seen) -> bool:
