@@ -66,6 +66,7 @@ READS: Mapping[str, Reading] = {
     "directory.route": _reads(RouteArguments, directory_acts.advise_route),
     "guide.show": _reads(GuideArguments, guide_acts.show_guide),
     "directory.export": _reads(NoArguments, reads.export_directory),
+    "directory.public": _reads(NoArguments, reads.public_directory),
     "health": _reads(NoArguments, reads.health),
     "quarantine.list": _reads(NoArguments, custody.list_quarantine),
 }

@@ -11,6 +11,7 @@ from globe_node.consultations.casefile import RecordView
 from globe_node.consultations.moments import moment_of, unix_milliseconds
 from globe_node.delivery import inbox, outbox
 from globe_node.directory import exchange
+from globe_node.directory.publication import Publisher
 from globe_node.groups.members import equivocations
 from globe_node.store.door import Transaction
 from protocol.canonical import JSONObject, JSONValue
@@ -109,6 +110,18 @@ async def export_directory(rooms: ReadingRooms, _asked: NoArguments) -> JSONObje
     return {
         "network": rooms.register.state.network.fingerprint,
         "statements": [base64_text(statement) for statement in statements],
+    }
+
+
+async def public_directory(rooms: ReadingRooms, _asked: NoArguments) -> JSONObject:
+    """Return what anybody may see of the directory, as files, signed by this node."""
+    publisher = Publisher(rooms.store, rooms.register, rooms.clock, rooms.node_keys)
+    manifest, signature, files = await publisher.make()
+    listed: list[JSONValue] = [{"path": path, "data": base64_text(data)} for path, data in files.items()]
+    return {
+        "manifest": base64_text(manifest.to_bytes()),
+        "signature": base64_text(signature),
+        "files": listed,
     }
 
 

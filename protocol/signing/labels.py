@@ -25,6 +25,8 @@ CONTINUED = "anp1/continued"
 """A successor over the group in which it continues a consultation."""
 CONTROL = "anp1/control"
 """A node over a request to send again, or over word that something can't be read."""
+PUBLIC_DIRECTORY = "anp1/public-directory"
+"""A node over the manifest of what anybody may see of the directory."""
 
 ALL = frozenset(
     {
@@ -38,5 +40,6 @@ ALL = frozenset(
         JOINED,
         CONTINUED,
         CONTROL,
+        PUBLIC_DIRECTORY,
     }
 )

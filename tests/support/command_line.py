@@ -29,10 +29,10 @@ class CommandLine:
 
     def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.home = home
-        self._capsys = capsys
+        self.capsys = capsys
 
     def __call__(self, *arguments: str | Path) -> Printed:
-        self._capsys.readouterr()
+        self.capsys.readouterr()
         code = main(["--home", str(self.home), *map(str, arguments)])
-        printed = self._capsys.readouterr()
+        printed = self.capsys.readouterr()
         return Printed(int(code), printed.out, printed.err)

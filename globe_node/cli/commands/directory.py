@@ -6,7 +6,6 @@
 3. What is published is signed here, by the authority's root key, after it was judged as peers will judge it.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +18,17 @@ from globe_node.cli.backend import Backend, backend_of, objects, text_of
 from globe_node.cli.commands.keys import KeyFiles, open_root, root_options
 from globe_node.cli.invocation import Invocation, is_asked, json_option, pass_invocation, passphrase_option
 from globe_node.cli.lookup.guiding import guide
+from globe_node.cli.lookup.publishing import public, verify_public
 from globe_node.cli.lookup.routing import route
 from globe_node.cli.lookup.searching import search, show
 from globe_node.cli.output import is_fancy, note, print_fields, print_json
+from globe_node.cli.pinning import pinned_network
 from globe_node.directory.declaration import Declaration, operations_for
 from globe_node.directory.declaration_file import Said, parse_declaration
 from globe_node.directory.publish import suspend_authority, update_in_parts
 from globe_node.errors import ExitCode, NotPermittedError, UsageError
 from globe_node.home import read_bounded, replace_private
-from keys import fingerprint, keystore
+from keys import keystore
 from keys.rotation import revocation
 from protocol.canonical import JSONObject, JSONValue
 from protocol.directory.bundle import MAX_BUNDLE_BYTES, bundle_to_bytes, parse_bundle
@@ -39,7 +40,6 @@ from protocol.identifiers import Digest, parse_authority_id, parse_digest, parse
 from protocol.octets import base64_text, parse_base64
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_HEX_OR_DIGITS = re.compile(r"[0-9a-f]{64}|[0-9]{30}", re.ASCII)
 _PART_BYTES = 4 * 1024 * 1024
 """Octets of statements given to the running node at once."""
 
@@ -53,6 +53,8 @@ command.add_command(search)
 command.add_command(show)
 command.add_command(route)
 command.add_command(guide)
+command.add_command(public)
+command.add_command(verify_public)
 
 
 # --- files ------------------------------------------------------------------------------------------------
@@ -79,7 +81,7 @@ def import_bundle(
 ) -> int:
     """Take in the statements of a bundle; each is judged."""
     found = parse_bundle(read_bounded(bundle, MAX_BUNDLE_BYTES))
-    network = _pinned(root or invocation.settings().network, found.network)
+    network = pinned_network(root or invocation.settings().network, found.network)
     backend = backend_of(invocation, passphrase_file)
     counts: Counter[str] = Counter()
     refused: list[JSONObject] = []
@@ -266,28 +268,6 @@ class _Held:
                 "the officers have not admitted this authority yet", code=ReasonCode.UNKNOWN_AUTHORITY
             )
         return entry
-
-
-def _pinned(named: str, network: Digest) -> str:
-    """Return the fingerprint to pin: what a person or the settings say, if it is that of the bundle.
-
-    Raises:
-        NotPermittedError: the bundle is of another network.
-        UsageError: not a fingerprint.
-    """
-    if not named:
-        return ""
-    text = named.strip().lower()
-    if text == network or fingerprint.is_same(text, network):
-        return network
-    if not _HEX_OR_DIGITS.fullmatch(text.replace(" ", "")):
-        raise UsageError(
-            "not a fingerprint", hint="It has 64 hex digits, or 30 decimal digits in groups of five."
-        )
-    raise NotPermittedError(
-        "the bundle is of another network than the fingerprint says",
-        hint="Ask the officers for both again. Do not import it under the fingerprint it names itself.",
-    )
 
 
 def _parts(statements: Sequence[bytes], *, whole: bool) -> list[tuple[list[bytes], int]]:

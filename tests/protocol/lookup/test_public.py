@@ -8,7 +8,7 @@ import pytest
 from protocol.canonical import to_bytes
 from protocol.directory.contacts import Visibility
 from protocol.directory.profile.organisation import OpenPart
-from protocol.lookup.public import ALWAYS_PUBLIC, public_view
+from protocol.lookup.public import ALWAYS_PUBLIC, OF_CONTACT, public_view
 from tests.support.clock import START
 from tests.support.directory import (
     sample_contact,
@@ -52,6 +52,20 @@ def test_contact_points_decide_for_themselves_and_keys_are_never_seen() -> None:
     text = to_bytes(view).decode()
     for hidden in ("Inner desk", "Head of desk", BARE.root_key.key_id, BARE.endpoints[0].url):
         assert hidden not in text
+
+
+def test_of_what_is_opened_the_people_behind_it_stay_among_members() -> None:
+    view = public_view(replace(ENTRY, profile=sample_profile(public=tuple(OpenPart))), START)
+    legal, measures = view["legal"], view["measures"]
+    assert isinstance(legal, dict)
+    assert isinstance(measures, list)
+    for said in (legal, *measures):
+        assert isinstance(said, dict)
+        assert "provenance" not in said
+        assert said["confirmed_at"] == "2026-02-10"
+    contacts = view["contacts"]
+    assert isinstance(contacts, list)
+    assert [set(contact) for contact in contacts if isinstance(contact, dict)] == [set(OF_CONTACT)]
 
 
 def test_an_authority_without_a_profile_shows_who_it_is() -> None:

@@ -77,6 +77,7 @@ def test_labels_are_frozen() -> None:
         "anp1/hub-receipt",
         "anp1/joined",
         "anp1/control",
+        "anp1/public-directory",
     } == labels.ALL
 
 

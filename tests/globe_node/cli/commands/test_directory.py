@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,30 @@ def test_to_leave_is_final_and_asked_for(joined: House) -> None:
     done = joined("leave", "--reason", "left", "--yes")
     assert done.code == 0, done.err
     assert joined("show", "xa-acc", "--json").json["status"] == "SUSPENDED"
+
+
+def test_what_anybody_may_see_is_written_and_verified_by_a_stranger(joined: House, tmp_path: Path) -> None:
+    seen = joined.contacts(CONTACTS + 'visibility = "PUBLIC"\n')
+    assert joined("public", joined.folder / "web").code == 4
+    assert joined("publish", "--file", seen).code == 0
+    done = joined("public", joined.folder / "web", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["made_by"], done.json["directory_size"], done.json["files"]) == ("xa-acc/main", 3, 4)
+    told = json.loads((joined.folder / "web/authorities/xa-acc.json").read_bytes())
+    assert [contact["name"] for contact in told["contacts"]] == ["Duty desk, asset recovery"]
+    stranger = CommandLine(tmp_path / "nowhere", joined.globe.capsys)
+    for root in (joined.network, fingerprint.digits(joined.network)):
+        found = stranger("directory", "verify-public", joined.folder / "web", "--root", root, "--json")
+        assert found.code == 0, found.err
+        assert found.json == done.json
+    assert "made by" in stranger("directory", "verify-public", joined.folder / "web", "--root", root).out
+    for root, code in (("0" * 64, 4), ("abc", 2), ("", 2)):
+        words = ("directory", "verify-public", joined.folder / "web", "--root", root)
+        assert stranger(*words).code == code
+    (joined.folder / "web/index.json").write_bytes(b"{}")
+    found = stranger("directory", "verify-public", joined.folder / "web", "--root", joined.network)
+    assert found.code == 1
+    assert "index.json is not the file" in found.err
 
 
 class Running:
