@@ -73,3 +73,14 @@ def require_only_own_time(view: Mapping[str, Any], before: Mapping[str, Any]) ->
         raise StageError("who was added has something that was said before")
     if not earlier or types != ["MEMBERS"]:
         raise StageError(f"who was added has {types}, and not what added it")
+
+
+def require_said(answer: str, *texts: str) -> None:
+    """Check that a command said all of this, whatever else it said.
+
+    Raises:
+        StageError: it did not say one of them.
+    """
+    for text in texts:
+        if text not in answer:
+            raise StageError(f"nobody said: {text}")

@@ -126,3 +126,36 @@ confirmed_at = 2026-11-02
 kind = "NODE"
 address = ""
 """
+
+PROFILE = """
+[profile]
+functions = ["ASSET_RECOVERY", "LAW_ENFORCEMENT"]
+powers = ["INVESTIGATE"]
+networks = [{network = "GLOBE", role = "MEMBER"}]
+languages_accepted = ["en", "fr"]
+office = {time_zone = "Africa/Nairobi", working_days = ["mon", "tue", "wed", "thu", "fri"]}
+service = {ack_hours = 24, answer_days = 14, urgent_hours = 24}
+provenance = {submitted_by = "Sample registry office", confirmed_at = 2026-11-02}
+"""
+
+LAW_AND_HELP = """
+[legal]
+treaty_needed = "NO"
+uncac_as_basis = {mla = "YES"}
+dual_criminality = {coercive = "YES", non_coercive = "NO"}
+informal_use_as_evidence = "CONSENT"
+provenance = {submitted_by = "Sample registry office", confirmed_at = 2026-11-02}
+[[measure]]
+help = "COMPANY"
+possible = "INFORMAL"
+answer_days = 14
+provenance = {submitted_by = "Sample registry office", confirmed_at = 2026-11-02}
+[[measure]]
+help = "BENEF_OWNER"
+possible = "MLA_ONLY"
+languages = ["en", "fr"]
+answer_days = 42
+documents = ["Text of the offence", "Summary of the facts"]
+requirements = "Why the owner matters to the case."
+provenance = {submitted_by = "Sample registry office", confirmed_at = 2026-11-02}
+"""

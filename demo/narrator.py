@@ -3,6 +3,7 @@
 
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterable
 
@@ -40,13 +41,14 @@ class Narrator:
         text = f"   {who:>9} $ {line}"
         self._write(self._dim(text if len(text) <= WIDTH + 20 else text[: WIDTH + 17] + "..."))
 
-    def answer(self, text: str, *, only: str = "", last: int = 0) -> None:
+    def answer(self, text: str, *, only: str = "", last: int = 0, whole: bool = False) -> None:
         """Show what a command answered.
 
         Args:
             text: all of it.
             only: show the lines that hold this text, or one of several texts with `|` between them.
             last: show so many lines of the end, instead of the beginning.
+            whole: break long lines instead of cutting them.
         """
         chosen = only.split("|")
         wanted = (line for line in text.splitlines() if any(one in line for one in chosen))
@@ -60,7 +62,9 @@ class Narrator:
         if last and left_out:
             self._write(left_out)
         for line in shown:
-            self._write(f"             {line[: WIDTH + 7]}")
+            parts = textwrap.wrap(line, WIDTH + 7, subsequent_indent="    ") if whole else [line[: WIDTH + 7]]
+            for part in parts:
+                self._write(f"             {part}")
         if left_out and not last:
             self._write(left_out)
 

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from demo import messages
-from demo.claims import Group, group_in, later_than, records_in, require_only_own_time
+from demo.claims import (
+    Group,
+    group_in,
+    later_than,
+    records_in,
+    require_only_own_time,
+    require_said,
+)
 from demo.stage import PROGRAM, Actor, Stage, free_port
 
 COMMISSION = ("xa-acc", "XA", "ACA", "SAMPLE Anti-Corruption Commission of Alpha")
@@ -40,6 +47,7 @@ class Scenario:
         self._found_network()
         self._admit()
         self._publish()
+        self._look_up()
         self._ask()
         self._clarify()
         self._add()
@@ -118,9 +126,11 @@ class Scenario:
             "They take in the officers' bundle, after comparing the digits of the network by telephone."
         )
         self._together(self._actors, "directory", "import", self._bundle("network"), "--root", self._network)
-        self._tell.say("Each publishes its duty desk, the keys of its node and its endpoint.")
+        self._tell.say("Each publishes its duty desk, its profile, the keys of its node and its endpoint.")
         for actor in askers:
-            (actor.home / "contacts.toml").write_text(messages.CONTACTS, "utf-8")
+            law_and_help = messages.LAW_AND_HELP if actor is self._b else ""
+            told = messages.CONTACTS + messages.PROFILE + law_and_help
+            (actor.home / "contacts.toml").write_text(told, "utf-8")
         self._stage.together([self._publish_words(actor) for actor in askers])
         exports = [str(self._stage.folder / f"{actor.authority}.bundle") for actor in askers]
         pairs = zip(askers, exports, strict=True)
@@ -129,7 +139,22 @@ class Scenario:
         )
         self._stage.run("officers", "network", "import", *exports, *self._net, show=False)
         self._together(askers, "directory", "import", self._bundle("everybody"))
-        self._stage.act(self._a, "directory", "search", "--function", "ASSET_RECOVERY")
+
+    def _look_up(self) -> None:
+        self._tell.chapter("A has a need and no name: the directory says whom to ask in XB, how, and why")
+        desk = ("directory", "search", "--function", "ASSET_RECOVERY", "--language", "fr")
+        found = self._stage.act(self._a, *desk, whole=True)
+        require_said(found, self._b.authority, "speaks fr")
+        informal = self._stage.act(self._a, "directory", "route", "XB", "COMPANY", whole=True)
+        require_said(informal, "informally", "says so itself", "in GLOBE as we are", "reads en")
+        owner = ("directory", "route", "XB", "BENEF_OWNER", "--offence", "16.1")
+        formal = self._stage.act(self._a, *owner, whole=True)
+        require_said(formal, "this needs a formal request in XB", "Summary of the facts", "42 days")
+        self._tell.say("Anybody may see a part: B writes it as signed files, and a stranger verifies them.")
+        folder = str(self._stage.folder / "public")
+        self._stage.act(self._b, "directory", "public", folder, only="made by|files")
+        verify = ("directory", "verify-public", folder, "--root", self._network)
+        self._stage.run("stranger", *verify, only="made by|network")
 
     def _ask(self) -> None:
         self._tell.chapter("A asks B who stands behind a company; only B can read it")

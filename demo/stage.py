@@ -59,7 +59,14 @@ class Stage:
         self.passphrase_file.chmod(0o600)
 
     def run(
-        self, who: str, *words: str, show: bool = True, expect: int = 0, only: str = "", last: int = 0
+        self,
+        who: str,
+        *words: str,
+        show: bool = True,
+        expect: int = 0,
+        only: str = "",
+        last: int = 0,
+        whole: bool = False,
     ) -> str:
         """Run one command, show it with what it answered (see `Narrator.answer`), and return its output.
 
@@ -77,7 +84,8 @@ class Stage:
             check=False,
         )
         if show:
-            self.narrator.answer(done.stdout + (done.stderr if done.returncode else ""), only=only, last=last)
+            told = done.stdout + (done.stderr if done.returncode else "")
+            self.narrator.answer(told, only=only, last=last, whole=whole)
         if done.returncode != expect:
             raise StageError(
                 f"globe-node {' '.join(words)}\nended with {done.returncode}, not {expect}:\n"
@@ -109,9 +117,18 @@ class Stage:
         """Run a command on an actor's home for its JSON document."""
         return self.document(actor.short, "--home", str(actor.home), *words, shown=shown)
 
-    def act(self, actor: Actor, *words: str, expect: int = 0, only: str = "", last: int = 0) -> str:
+    def act(
+        self,
+        actor: Actor,
+        *words: str,
+        expect: int = 0,
+        only: str = "",
+        last: int = 0,
+        whole: bool = False,
+    ) -> str:
         """Run a command on an actor's home, for everybody to see."""
-        return self.run(actor.short, "--home", str(actor.home), *words, expect=expect, only=only, last=last)
+        home = ("--home", str(actor.home))
+        return self.run(actor.short, *home, *words, expect=expect, only=only, last=last, whole=whole)
 
     def start(self, *actors: Actor) -> None:
         """Start nodes and wait until they answer."""

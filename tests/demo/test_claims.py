@@ -4,8 +4,17 @@ from typing import Any
 
 import pytest
 
-from demo.claims import Group, group_in, later_than, records_in, require_only_own_time
+from demo.claims import (
+    Group,
+    group_in,
+    later_than,
+    records_in,
+    require_only_own_time,
+    require_said,
+)
+from demo.messages import CONTACTS, LAW_AND_HELP, PROFILE
 from demo.stage import StageError
+from globe_node.directory.declaration_file import parse_declaration
 
 
 def record(number: int, author: str, message_type: str) -> dict[str, str]:
@@ -76,3 +85,14 @@ def test_the_story_breaks_off_if_who_was_added_has_more_or_less(there: Any, befo
 
 def test_records_are_compared_by_author_and_type() -> None:
     assert records_in(BEFORE) == [("xa-acc", "CONSULT_REQUEST"), ("xb-ibu", "ACK")]
+
+
+def test_the_story_breaks_off_if_a_command_did_not_say_what_is_claimed() -> None:
+    require_said("xb-ibu  informally", "xb-ibu", "informally")
+    with pytest.raises(StageError, match="nobody said: formal"):
+        require_said("xb-ibu  informally", "xb-ibu", "formal request")
+
+
+def test_what_the_authorities_of_the_story_publish_is_taken() -> None:
+    for text in (CONTACTS + PROFILE, CONTACTS + PROFILE + LAW_AND_HELP):
+        assert parse_declaration(text.encode(), "contacts.toml").profile is not None
